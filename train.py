@@ -1,0 +1,217 @@
+"""The training pipeline: load → check → split → fit → calibrate → evaluate → register.
+
+python train.py                                        on data/
+python train.py --data past.xlsx --map 投诉内容=text    on a company's own tickets
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from triage import data, evaluate, features, model, polarity
+from triage.cli import Progress, TrainingOptions, run_training
+from triage.engine import open_registry
+from triage.policy import load_policy
+from triage.privacy import mask
+from triage.registry import ERRORS_FILE, ModelFolder, Registry, file_digest
+from triage.schema import HEADS
+from triage.settings import Settings, load_settings
+from triage.text import Segmenter, read_user_words
+
+REVIEW_TEST_SHARE = 0.15
+SNOWNLP_ROWS = 300
+"""Held-out reviews that SnowNLP scores as baseline, at some 10 ms each."""
+
+
+def train(options: TrainingOptions, progress: Progress) -> ModelFolder:
+    """Fit, measure and register a model; promote it if none is promoted yet."""
+    settings = load_settings()
+    registry = open_registry(settings)
+    tickets = load(options, settings, progress)
+    test = data.split(tickets, by=options.split, test_share=options.test_share)
+    own, held_out = tickets.frame[~test].reset_index(drop=True), tickets.frame[test]
+
+    progress.stage("分词、提取特征，训练各项")
+    is_base = options.data is None
+    reviews = polarity.load_reviews() if is_base else None
+    space = fit(own, tickets.heads, reviews, options, progress)
+    base = None if is_base else base_model(registry, progress)
+    fitted = assemble(space, base, own, load_policy(options.policy or settings.policy))
+
+    progress.stage("在留出的工单上评估")
+    held_out = held_out.reset_index(drop=True)
+    prepared = [features.prepare(text).text for text in held_out["text"]]
+    answers = fitted.predict(prepared)
+    baselines = evaluate.Baselines.fit(own)
+    found = evaluate.evaluate_heads(held_out, answers.probabilities, answers.labels, baselines)
+    metrics = {
+        "heads": {head: measured.to_dict() for head, measured in found.items()},
+        "sentiment": measure_sentiment(fitted, reviews) if reviews is not None else None,
+        "coverage": coverage(held_out, answers),
+        "baselines": {
+            "majority": baselines.majority,
+            "severity_by_nature": baselines.severity_by_nature,
+        },
+    }
+    if base is not None:
+        complete(metrics, base[1], tickets.heads)
+    errors = evaluate.errors_table(
+        held_out.assign(text=held_out["text"].map(mask)), answers.probabilities, answers.labels
+    )
+
+    progress.stage("登记模型")
+    saved = registry.save(
+        fitted,
+        facts=facts(tickets, own, held_out, fitted, metrics, base),
+        metrics=metrics,
+        write_files=lambda folder: errors.to_csv(
+            folder / ERRORS_FILE, index=False, encoding="utf-8-sig"
+        ),
+    )
+    if options.promote or registry.current() is None:
+        registry.promote(saved.version, reason="first model" if not options.promote else "asked")
+    return saved
+
+
+def load(options: TrainingOptions, settings: Settings, progress: Progress) -> data.Tickets:
+    """Read, check and group the tickets; write what was set aside to a quarantine file."""
+    path = options.data or settings.data / "complaints.csv"
+    progress.stage("读取并检查工单")
+    tickets = data.load_tickets(
+        path,
+        mapping=options.mapping,
+        labels=data.read_label_mapping(options.labels) if options.labels else None,
+        sheet=options.sheet,
+        max_chars=settings.max_text_chars,
+    )
+    tickets = data.set_aside_small_classes(tickets)
+    progress.loaded(tickets, path)
+    progress.stage("归并近似重复", total=len(tickets.frame))
+    texts = tickets.frame["text"].tolist()
+    tickets.frame["group"] = data.near_duplicate_groups(texts, progress.advance)
+    return tickets
+
+
+def fit(
+    own: pd.DataFrame,
+    heads: list[str],
+    reviews: pd.DataFrame | None,
+    options: TrainingOptions,
+    progress: Progress,
+) -> model.FeatureSpace:
+    """Fit features and heads on the training rows, and the polarity head on reviews."""
+    words = read_user_words(data.decode(options.words.read_bytes())[0]) if options.words else ()
+    extra = None
+    if reviews is not None:
+        learned = reviews[~review_test(reviews)]
+        texts = [features.prepare(text).text for text in learned["text"]]
+        extra = (texts, learned["positive"].to_numpy())
+    return model.fit_space(
+        [features.prepare(text).text for text in own["text"]],
+        {head: own[head].to_numpy(dtype=object) for head in heads},
+        own["group"].to_numpy(),
+        reviews=extra,
+        features=features.TextFeatures(Segmenter(user_words=words)),
+        progress=progress.head,
+    )
+
+
+def assemble(
+    space: model.FeatureSpace,
+    base: tuple[model.TriageModel, ModelFolder] | None,
+    own: pd.DataFrame,
+    policy: Any,
+) -> model.TriageModel:
+    """Join a company's own heads with those of the base model that its file has no labels for."""
+    spaces = [space]
+    if base is not None:
+        for other in base[0].spaces:
+            missing = {n: head for n, head in other.heads.items() if n not in space.heads}
+            spaces.append(model.FeatureSpace(other.features, missing, "base"))
+    if "nature" not in space.heads and base is not None:
+        return model.TriageModel(spaces, base[0].thresholds, base[0].known_share_floor)
+    precision = policy.file.target_precision.model_dump()
+    texts = [features.prepare(text).text for text in own["text"]]
+    return model.TriageModel(
+        spaces,
+        model.decision_thresholds(space.heads["nature"], precision),
+        model.usual_known_share(space, texts),
+    )
+
+
+def base_model(registry: Registry, progress: Progress) -> tuple[model.TriageModel, ModelFolder]:
+    """Load the newest model of data/, training it first if there is none."""
+    digest = file_digest(load_settings().data / "complaints.csv")
+    for version in reversed(registry.versions()):
+        if registry.folder(version).manifest.get("base_data") == digest:
+            return registry.load(version)
+    progress.stage("先用自带语料训练基础模型（只需一次）")
+    return registry.load(train(TrainingOptions(), progress).version)
+
+
+def review_test(reviews: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Choose the reviews that the polarity head does not learn from, by a hash of their text."""
+    return np.array([data.text_share(text) < REVIEW_TEST_SHARE for text in reviews["text"]])
+
+
+def measure_sentiment(fitted: model.TriageModel, reviews: pd.DataFrame) -> dict[str, Any]:
+    """Measure sentiment on held-out reviews beside SnowNLP, which has seen them all."""
+    rows = reviews[review_test(reviews)]
+    rows = rows.iloc[:: max(1, len(rows) // SNOWNLP_ROWS)]
+    answers = fitted.predict([features.prepare(text).text for text in rows["text"]])
+    return evaluate.sentiment_metrics(
+        rows["positive"].to_numpy(), answers.sentiment, polarity.snownlp_sentiment(rows["text"])
+    )
+
+
+def coverage(held_out: pd.DataFrame, answers: model.Predictions) -> list[dict[str, float]]:
+    """Return the curve of precision over coverage of the nature."""
+    if "nature" not in held_out:
+        return []
+    right = np.array(answers.likeliest("nature")) == held_out["nature"].astype(str).to_numpy()
+    return evaluate.coverage_precision(answers.probabilities["nature"].max(axis=1), right)
+
+
+def complete(metrics: dict[str, Any], base: ModelFolder, own_heads: list[str]) -> None:
+    """Add the base model's figures for the heads that come from it."""
+    for head, figures in base.metrics.get("heads", {}).items():
+        if head not in own_heads:
+            metrics["heads"][head] = {**figures, "origin": base.version}
+    metrics["sentiment"] = base.metrics.get("sentiment")
+
+
+def facts(
+    tickets: data.Tickets,
+    own: pd.DataFrame,
+    held_out: pd.DataFrame,
+    fitted: model.TriageModel,
+    metrics: dict[str, Any],
+    base: tuple[model.TriageModel, ModelFolder] | None,
+) -> dict[str, Any]:
+    """Gather what the manifest says."""
+    segmenter = fitted.spaces[0].features.segmenter_
+    return {
+        "base_data": None if base else file_digest(load_settings().data / "complaints.csv"),
+        "base_version": base[1].version if base else None,
+        "data_sha256": data.frame_digest(tickets.frame),
+        "rows": {"train": len(own), "test": len(held_out), "quarantined": len(tickets.quarantine)},
+        "labels": {head: [str(c) for c in fitted.head(head).classes_] for head in HEADS},
+        "own_heads": tickets.heads,
+        "thresholds": fitted.thresholds,
+        "segmenter": {"name": segmenter.name, "version": segmenter.version,
+                      "user_words": len(segmenter.user_words)},
+        "snownlp": polarity.snownlp_version(),
+        "seed": model.SEED,
+        "summary": {
+            head: {key: round(figures[key], 4) for key in ("macro_f1", "kappa", "calibration_error")
+                   if figures.get(key) is not None}
+            for head, figures in metrics["heads"].items()
+        },
+    }  # fmt: skip
+
+
+if __name__ == "__main__":
+    run_training(train)

@@ -1,0 +1,207 @@
+"""Files in, files out: score a table of complaints and write the answers beside its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+from pydantic import ValidationError
+
+from triage.data import FACTS, clean_fact, read_table, recognise
+from triage.engine import Triage
+from triage.privacy import mask
+from triage.schema import Assessment, Complaint, TextError, UsageError
+
+PREFIX = "triage_"
+"""What the names of added columns begin with, so that none of the file's own is overwritten."""
+
+ANSWER_COLUMNS = ("nature", "nature_name", "nature_probability", "severity", "severity_probability",
+                  "emotion", "sentiment", "signals", "grade", "grade_name", "decision", "team",
+                  "team_name", "desk", "register_due", "first_response_due", "plan_due",
+                  "opening", "reasons", "degraded", "model_version", "policy_version",
+                  "error")  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """How a run over a file went: rows scored, and rows with an error beside them."""
+
+    rows: int
+    errors: int
+    default_routed: int
+
+
+def score_file(
+    desk: Triage,
+    source: Path,
+    target: Path,
+    *,
+    mapping: Mapping[str, str] | None = None,
+    sheet: str | None = None,
+    on_start: Callable[[int], None] | None = None,
+    on_step: Callable[[int], None] | None = None,
+) -> Scored:
+    """Score every row of a file; a bad row keeps its error beside it.
+
+    Parameters
+    ----------
+    desk : Triage
+        Assesses the rows.
+    source, target : Path
+        CSV, Excel or Parquet, by their endings. The target's cells are masked.
+    mapping : mapping of heading to column, optional
+        For headings that are not recognised.
+    sheet : str, optional
+        Name of the Excel sheet.
+    on_start, on_step : callable, optional
+        Told the number of rows, then how many more are done.
+
+    Raises
+    ------
+    UsageError
+        If the target's ending is unknown, it is the source itself, or no column holds the text.
+    DataError
+        If the source can't be read.
+    """
+    write = _writer(target)
+    if target.resolve() == source.resolve():
+        raise UsageError(f"-o {target} is the file to be scored: name another.")
+    raw = read_table(source, sheet)
+    faults = raw.pop("__fault__") if "__fault__" in raw else pd.Series(None, index=raw.index)
+    headings = [str(heading) for heading in raw.columns]
+    columns = recognise(headings, mapping or {})
+    if "text" not in columns:
+        raise UsageError(
+            f"{source}: no column is recognised as the complaint's text; it has "
+            f"{', '.join(headings)}. Name it: --map 列名=text.",
+            code="column_unknown",
+        )
+    if on_start:
+        on_start(len(raw))
+    items = [
+        _complaint(row, columns, fault)
+        for fault, row in zip(faults, raw.to_dict("records"), strict=True)
+    ]
+    good = [item.complaint for item in items if item.complaint]
+    assessed = iter(desk.assess_each(good, on_step))
+    answers = [next(assessed) if item.complaint else item.error for item in items]
+    if on_step:
+        on_step(len(items) - len(good))
+    table = _masked(raw, columns)
+    rows = [_row(answer, item.notes) for answer, item in zip(answers, items, strict=True)]
+    added = pd.DataFrame(rows, columns=list(ANSWER_COLUMNS))
+    for name in ANSWER_COLUMNS:
+        table[PREFIX + name] = added[name].to_numpy()
+    write(table, target)
+    return Scored(
+        len(answers),
+        sum(isinstance(answer, TextError) for answer in answers),
+        sum(isinstance(a, Assessment) and "route.default" in a.degraded for a in answers),
+    )
+
+
+class _Item(NamedTuple):
+    """One row: its complaint with notes on facts that were ignored, or its error."""
+
+    complaint: Complaint | None
+    error: TextError
+    notes: tuple[str, ...] = ()
+
+
+_NO_ERROR = TextError("")
+
+
+def _complaint(row: Mapping[Hashable, Any], columns: Mapping[str, str], fault: str | None) -> _Item:
+    """Build a complaint from a row; a fact that can't be read is left out and noted."""
+    if fault:
+        return _Item(None, TextError(fault, code="row_malformed"))
+    facts: dict[str, Any] = {}
+    notes = []
+    for column in ("text", *FACTS):
+        if column not in columns:
+            continue
+        try:
+            facts[column] = clean_fact(column, row[columns[column]])
+        except ValueError as error:
+            notes.append(f"{columns[column]}{error}，该项忽略")
+    facts["text"] = facts.get("text") or ""
+    try:
+        return _Item(Complaint(**facts), _NO_ERROR, tuple(notes))
+    except ValidationError as error:
+        first = error.errors()[0]
+        heading = columns.get(str(first["loc"][0]), str(first["loc"][0]))
+        return _Item(None, TextError(f"{heading}：{first['msg']}", code="row_invalid"))
+
+
+def _masked(raw: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
+    """Mask every text cell but ids, which are kept for joining."""
+    ids = {columns.get("id"), columns.get("customer_id")}
+    table = raw.copy()
+    for heading in table.columns:
+        if heading not in ids and table[heading].dtype.kind in "OUT":
+            table[heading] = [mask(v) if isinstance(v, str) else v for v in table[heading]]
+    return table
+
+
+def _row(answer: Assessment | TextError, notes: Sequence[str]) -> dict[str, Any]:
+    """Return the added cells of one row."""
+    if isinstance(answer, TextError):
+        return {"error": mask(f"{answer.code}: {answer}")}
+    due = {clock.milestone: clock.due_at for clock in answer.deadlines if clock.binding}
+    cells = {f"{milestone}_due": f"{moment:%Y-%m-%d %H:%M}" for milestone, moment in due.items()}
+    return {
+        **cells,
+        "nature": answer.nature.label,
+        "nature_name": answer.nature.name,
+        "nature_probability": answer.nature.probability,
+        "severity": answer.severity.label,
+        "severity_probability": answer.severity.probability,
+        "emotion": answer.emotion.label,
+        "sentiment": answer.sentiment,
+        "signals": " ".join(dict.fromkeys(signal.name for signal in answer.signals)),
+        "grade": answer.grade,
+        "grade_name": answer.grade_name,
+        "decision": answer.decision,
+        "team": answer.route.team,
+        "team_name": answer.route.name,
+        "desk": answer.route.desk,
+        "opening": answer.handling.opening,
+        "reasons": "；".join(answer.reasons),
+        "degraded": " ".join(answer.degraded),
+        "model_version": answer.model_version,
+        "policy_version": answer.policy_version,
+        "error": mask("；".join(notes)) or None,
+    }
+
+
+def _writer(target: Path) -> Callable[[pd.DataFrame, Path], None]:
+    """Return what writes the target's kind of file."""
+    writers: dict[str, Callable[[pd.DataFrame, Path], None]] = {
+        ".csv": lambda table, path: table.to_csv(path, index=False, encoding="utf-8-sig"),
+        ".xlsx": lambda table, path: _without_zones(table).to_excel(path, index=False),
+        ".parquet": lambda table, path: _plain(table).to_parquet(path, index=False),
+    }
+    if target.suffix.lower() not in writers:
+        raise UsageError(f"-o {target}: write to one of {', '.join(writers)}.")
+    if not target.parent.is_dir():
+        raise UsageError(f"-o {target}: the folder {target.parent} does not exist: create it.")
+    return writers[target.suffix.lower()]
+
+
+def _without_zones(table: pd.DataFrame) -> pd.DataFrame:
+    """Excel knows no time zones."""
+    for heading in table.columns:
+        if isinstance(table[heading].dtype, pd.DatetimeTZDtype):
+            table[heading] = table[heading].dt.tz_localize(None)
+    return table
+
+
+def _plain(table: pd.DataFrame) -> pd.DataFrame:
+    """Turn columns of mixed types into text, which Parquet asks for."""
+    for heading in table.columns:
+        if table[heading].dtype == object and table[heading].map(type).nunique() > 1:
+            table[heading] = [None if pd.isna(v) else str(v) for v in table[heading]]
+    return table

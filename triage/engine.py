@@ -1,0 +1,371 @@
+"""`Triage`: the road of one complaint, for one and for many."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from triage.model import Predictions, TriageModel
+from triage.policy import Policy, load_policy
+from triage.privacy import find_personal, mask_spans, with_placeholders
+from triage.registry import ModelFolder, Registry
+from triage.schema import (
+    ORDERED_HEADS,
+    SHANGHAI,
+    Alternative,
+    ArtifactError,
+    Assessment,
+    Complaint,
+    Contribution,
+    NaturePrediction,
+    Signal,
+    Span,
+    StepPrediction,
+    TextError,
+)
+from triage.settings import Settings, load_settings
+from triage.signals import Mention, SignalMatcher, shipped_signals
+from triage.text import Normalised, normalise
+
+N_ALTERNATIVES = 3
+N_CONTRIBUTIONS = 6
+"""How many natures, and how many stretches of text a head, an answer names."""
+
+CHUNK = 256
+"""Complaints that are turned into features at once."""
+
+
+class Reading(NamedTuple):
+    """One complaint as read: normalised once, personal data and signals found."""
+
+    complaint: Complaint
+    normalised: Normalised
+    prepared: Normalised
+    masked_text: str
+    mentions: list[Mention]
+
+
+class Triage:
+    """A desk's first reader: a model, a policy and the signals, ready to assess.
+
+    Parameters
+    ----------
+    model : TriageModel
+        The fitted heads.
+    policy : Policy
+        Grades, routes and words.
+    model_version : str
+        The artifact's version; every answer names it.
+    signals : SignalMatcher, optional
+        The shipped signals if absent.
+    settings : Settings, optional
+        Limits; read from the environment if absent.
+    """
+
+    def __init__(
+        self,
+        model: TriageModel,
+        policy: Policy,
+        model_version: str,
+        *,
+        signals: SignalMatcher | None = None,
+        settings: Settings | None = None,
+        manifest: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.model = model
+        self.policy = policy
+        self.model_version = model_version
+        self.manifest = manifest or {}
+        self.signals = signals or shipped_signals()
+        self.settings = settings or load_settings()
+
+    @classmethod
+    def load(
+        cls, path: str | Path | None = None, *, policy: str | Path | Policy | None = None
+    ) -> Self:
+        """Load a model and a policy.
+
+        Parameters
+        ----------
+        path : str or Path, optional
+            A version or a model folder; the promoted version if absent.
+        policy : str, Path or Policy, optional
+            A shipped policy's name, a file, or a policy; `TRIAGE_POLICY` if absent.
+
+        Raises
+        ------
+        ArtifactError
+            If no model is promoted, or the folder fails its checks.
+        ConfigError
+            If the policy breaks its rules.
+        """
+        settings = load_settings()
+        found: ModelFolder
+        model, found = open_registry(settings).load(path)
+        if not isinstance(model, TriageModel):
+            raise ArtifactError(f"{found.path} holds no triage model: train again.")
+        if not isinstance(policy, Policy):
+            policy = load_policy(policy or settings.policy)
+        return cls(model, policy, found.version, settings=settings, manifest=found.manifest)
+
+    def assess(self, complaint: Complaint | str) -> Assessment:
+        """Assess one complaint.
+
+        Parameters
+        ----------
+        complaint : Complaint or str
+            A text alone has no facts and is received now.
+
+        Raises
+        ------
+        TextError
+            If there is nothing to read, or more than the settings allow; `code` says which.
+        """
+        return self._assess([self.read(complaint)])[0]
+
+    def assess_many(self, complaints: Sequence[Complaint | str]) -> list[Assessment]:
+        """Assess many complaints, order kept; the answers equal those of one by one.
+
+        Raises
+        ------
+        TextError
+            If one can't be assessed; the message names its place. Use `assess_each` to go on.
+        """
+        answers = self.assess_each(complaints)
+        for at, answer in enumerate(answers):
+            if isinstance(answer, TextError):
+                raise TextError(f"Complaint {at}: {answer}", code=answer.code) from answer
+        return [answer for answer in answers if isinstance(answer, Assessment)]
+
+    def assess_each(
+        self,
+        complaints: Sequence[Complaint | str],
+        on_step: Callable[[int], None] | None = None,
+    ) -> list[Assessment | TextError]:
+        """Assess many complaints, each succeeding or failing alone.
+
+        Parameters
+        ----------
+        complaints : sequence of Complaint or str
+        on_step : callable, optional
+            Told how many more are done.
+
+        Returns
+        -------
+        list of Assessment or TextError
+            In the order given.
+        """
+        answers: list[Assessment | TextError] = []
+        for begin in range(0, len(complaints), CHUNK):
+            chunk = complaints[begin : begin + CHUNK]
+            readings: list[Reading | TextError] = []
+            for complaint in chunk:
+                try:
+                    readings.append(self.read(complaint))
+                except TextError as error:
+                    readings.append(error)
+            done = iter(self._assess([r for r in readings if isinstance(r, Reading)]))
+            answers += [next(done) if isinstance(r, Reading) else r for r in readings]
+            if on_step:
+                on_step(len(chunk))
+        return answers
+
+    def read(self, complaint: Complaint | str) -> Reading:
+        """Normalise a complaint, find its personal data and its signals.
+
+        Raises
+        ------
+        TextError
+            If nothing visible was sent, or too much.
+        """
+        complaint = _as_complaint(complaint)
+        limit = self.settings.max_text_chars
+        if len(complaint.text) > limit:
+            raise TextError(
+                f"The text has {len(complaint.text)} characters, more than the {limit} that "
+                "TRIAGE_MAX_TEXT_CHARS allows: send the complaint without its attachments.",
+                code="text_too_long",
+            )
+        normalised = normalise(complaint.text)
+        if not normalised.text:
+            raise TextError(
+                "The text is empty: nothing visible was sent. Send the complaint's words.",
+                code="text_empty",
+            )
+        personal = find_personal(normalised.text)
+        masked = mask_spans(complaint.text, (normalised.original(p.start, p.end) for p in personal))
+        return Reading(
+            complaint,
+            normalised,
+            with_placeholders(normalised, personal),
+            masked,
+            self.signals.find(normalised.text, complaint.channel),
+        )
+
+    def contributions(
+        self, reading: Reading, label: str, head: str, predictions: Predictions, at: int
+    ) -> list[Contribution]:
+        """Say how much each word of a text weighs toward a label.
+
+        Parameters
+        ----------
+        reading : Reading
+            The complaint as read.
+        label, head : str
+            What the weights speak for.
+        predictions : Predictions
+            The features of the texts.
+        at : int
+            Which of them this one is.
+
+        Returns
+        -------
+        list of Contribution
+            One for each word, in the order of the text; with the head's intercept the weights add
+            up to its margin.
+        """
+        for space, matrix in zip(self.model.spaces, predictions.matrices, strict=True):
+            found = space.heads.get(head)
+            if found is None:
+                continue
+            coef, _ = found.direction(label)
+            text = reading.prepared.text
+            weights = space.features.character_weights(text, matrix[at], coef[:, None])[:, 0]
+            return _by_word(reading, space.features.segmenter_.cut(text), weights, label)
+        return []
+
+    def _assess(self, readings: list[Reading]) -> list[Assessment]:
+        if not readings:
+            return []
+        now = datetime.now(SHANGHAI).replace(microsecond=0)
+        predictions = self.model.predict([reading.prepared.text for reading in readings])
+        return [self._answer(reading, predictions, at, now) for at, reading in enumerate(readings)]
+
+    def _answer(
+        self, reading: Reading, predictions: Predictions, at: int, now: datetime
+    ) -> Assessment:
+        """Put one answer together from what was read and predicted."""
+        complaint, policy = reading.complaint, self.policy
+        if complaint.received_at is None:
+            complaint = complaint.model_copy(update={"received_at": now})
+        assert complaint.received_at is not None
+        nature = self._nature(predictions, at)
+        severity = self._step(predictions, at, "severity")
+        emotion = self._step(predictions, at, "emotion")
+        signals = self._signals(reading)
+        grade, reasons = policy.grade(
+            severity.distribution, signals, complaint.amount, complaint.repeat_count
+        )
+        thresholds, sureness = self.model.thresholds, nature.probability
+        unreadable = predictions.known_share[at] < self.model.known_share_floor
+        decision = "review" if unreadable else policy.decide(sureness, thresholds, grade)
+        reasons.append(
+            "内容大多不在模型见过的用语之内，请人工判断"
+            if unreadable
+            else policy.decision_reason(decision, sureness, grade)
+        )
+        route, known = policy.route(
+            nature.label, grade, emotion.label, complaint.customer_tier, signals
+        )
+        if not known:
+            reasons.append(f"性质「{nature.name}」没有设置去向，转默认团队")
+        deadlines = policy.deadlines(complaint, grade, emotion.label, signals)
+        return Assessment(
+            id=complaint.id,
+            revision=1,
+            model_version=self.model_version,
+            policy_version=policy.version,
+            stored=False,
+            received_at=complaint.received_at,
+            masked_text=reading.masked_text,
+            nature=nature,
+            severity=severity,
+            emotion=emotion,
+            sentiment=round(float(predictions.sentiment[at]), 4),
+            signals=signals,
+            grade=grade,
+            grade_name=policy.name_of("severity", grade),
+            decision=decision,
+            route=route,
+            deadlines=deadlines,
+            reasons=reasons,
+            handling=policy.handling(nature.label, emotion.label, signals, deadlines),
+            explanation=self._explanation(reading, predictions, at, nature.label, severity.label),
+            degraded=[] if known else ["route.default"],
+        )
+
+    def _nature(self, predictions: Predictions, at: int) -> NaturePrediction:
+        row, labels = predictions.probabilities["nature"][at], predictions.labels["nature"]
+        order = np.argsort(-row, kind="stable")[: N_ALTERNATIVES + 1]
+        found = [Alternative(labels[i], round(float(row[i]), 4)) for i in order]
+        name = self.policy.name_of("nature", found[0].label)
+        return NaturePrediction(found[0].label, name, found[0].probability, found[1:])
+
+    def _step(self, predictions: Predictions, at: int, head: str) -> StepPrediction:
+        row = predictions.probabilities[head][at]
+        steps = ORDERED_HEADS[head]
+        distribution = {step: round(float(p), 4) for step, p in zip(steps, row, strict=True)}
+        label = max(steps, key=lambda step: distribution[step])
+        name = self.policy.name_of(head, label)
+        return StepPrediction(label, name, distribution[label], distribution)
+
+    def _signals(self, reading: Reading) -> list[Signal]:
+        found = []
+        for mention in reading.mentions:
+            if mention.guard is None:
+                span = reading.normalised.original(mention.start, mention.end)
+                text = reading.masked_text[span.start : span.end]
+                found.append(Signal(mention.name, mention.certainty, span, text))
+        return found
+
+    def _explanation(
+        self, reading: Reading, predictions: Predictions, at: int, nature: str, severity: str
+    ) -> list[Contribution]:
+        """Name the stretches that weigh most toward nature and severity."""
+        found: list[Contribution] = []
+        for head, label in (("nature", nature), ("severity", severity)):
+            words = self.contributions(reading, label, head, predictions, at)
+            strongest = sorted(words, key=lambda word: -word.weight)[:N_CONTRIBUTIONS]
+            found += [word for word in strongest if word.weight > 0]
+        return found
+
+
+def _as_complaint(complaint: Complaint | str) -> Complaint:
+    if isinstance(complaint, Complaint):
+        return complaint
+    try:
+        return Complaint(text=complaint)
+    except ValidationError as error:
+        raise TextError(
+            f"A complaint is a text, not {type(complaint).__name__}: send a str or a Complaint.",
+            code="text_invalid",
+        ) from error
+
+
+def _by_word(
+    reading: Reading, words: Sequence[str], weights: NDArray[np.float64], label: str
+) -> list[Contribution]:
+    """Add up characters' weights by word, with spans in the text as sent."""
+    found = []
+    sums = np.append(np.cumsum(weights), 0.0)
+    end = 0
+    for word in words:
+        start, end = end, end + len(word)
+        span = reading.prepared.original(start, end)
+        weight = float(sums[end - 1] - sums[start - 1])
+        text = reading.masked_text[span.start : span.end]
+        found.append(Contribution(Span(*span), text, round(weight, 4), label))
+    return found
+
+
+def open_registry(settings: Settings | None = None) -> Registry:
+    """Open the registry that the settings name."""
+    settings = settings or load_settings()
+    key = settings.model_key.get_secret_value() if settings.model_key else None
+    return Registry(settings.models, key)

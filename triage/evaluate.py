@@ -1,0 +1,386 @@
+"""Metrics at three zooms, overall, per class and per slice, beside baselines.
+
+Everything here works on truths and answers that are passed in; nothing is fitted but the baselines.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.metrics import (
+    brier_score_loss,
+    cohen_kappa_score,
+    f1_score,
+    precision_recall_fscore_support,
+)
+
+from triage.polarity import area_under_curve
+from triage.schema import HEADS, ORDERED_HEADS
+
+Floats = NDArray[np.float64]
+
+LENGTH_EDGES = (0, 25, 110, math.inf)
+LENGTH_NAMES = ("≤25", "26–110", ">110")
+SLICES = ("channel", "industry", "region", "kind")
+"""Facts by which every figure is broken down, beside the length of the text."""
+
+LEAST_SLICE_ROWS = 20
+"""Slices with fewer rows say nothing and are left out."""
+
+_BINS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class ClassMetrics:
+    """How one label fares: precision, recall and F1 from 0 to 1, and its number of true rows."""
+
+    label: str
+    precision: float
+    recall: float
+    f1: float
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class HeadMetrics:
+    """How one head fares on held-out rows.
+
+    Attributes
+    ----------
+    rows : int
+        Number of rows with a truth.
+    accuracy, macro_f1 : float
+        0 … 1.
+    kappa : float or None
+        Quadratic weighted kappa of ordered heads, −1 … 1.
+    under_grading : float or None
+        Share of rows of ordered heads that were put on a lower step than the truth.
+    calibration_error : float
+        Expected calibration error of the likeliest label, 0 … 1.
+    baselines : dict
+        Macro-F1, and kappa for ordered heads, of each baseline.
+    classes : list of ClassMetrics
+    slices : dict
+        Slice → value → rows, macro-F1 and kappa.
+    """
+
+    rows: int
+    accuracy: float
+    macro_f1: float
+    kappa: float | None
+    under_grading: float | None
+    calibration_error: float
+    baselines: dict[str, dict[str, float]]
+    classes: list[ClassMetrics]
+    slices: dict[str, dict[str, dict[str, float]]]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for `metrics.json`."""
+        return asdict(self)
+
+
+def calibration_error(sureness: Floats, right: NDArray[np.bool_], bins: int = _BINS) -> float:
+    """Return the expected calibration error over bins of equal width.
+
+    Parameters
+    ----------
+    sureness : ndarray of shape (n_rows,)
+        Probability of the likeliest label.
+    right : ndarray of shape (n_rows,)
+        Whether it was the true one.
+    bins : int
+        Number of bins between 0 and 1.
+
+    References
+    ----------
+    Naeini et al., "Obtaining Well Calibrated Probabilities Using Bayesian Binning", 2015.
+
+    Examples
+    --------
+    >>> calibration_error(np.array([0.9, 0.9]), np.array([True, False]))
+    0.4
+    """
+    place = np.minimum((sureness * bins).astype(int), bins - 1)
+    gaps = [
+        abs(sureness[place == b].mean() - right[place == b].mean()) * (place == b).mean()
+        for b in np.unique(place)
+    ]
+    return round(float(sum(gaps)), 12)
+
+
+def quadratic_kappa(
+    truth: Sequence[str], answer: Sequence[str], steps: Sequence[str]
+) -> float | None:
+    """Return the quadratic weighted kappa of two rows of steps; None where all truths are one."""
+    place = {step: at for at, step in enumerate(steps)}
+    a, b = [place[step] for step in truth], [place[step] for step in answer]
+    if len(set(a)) < 2:
+        return None
+    kappa = cohen_kappa_score(a, b, weights="quadratic", labels=range(len(steps)))
+    return float(np.nan_to_num(kappa))
+
+
+def head_metrics(
+    name: str,
+    truth: Sequence[str],
+    probabilities: Floats,
+    labels: Sequence[str],
+    *,
+    baselines: Mapping[str, Sequence[str]],
+    slices: Mapping[str, Sequence[Any]],
+) -> HeadMetrics:
+    """Measure one head.
+
+    Parameters
+    ----------
+    name : str
+        `nature`, `severity` or `emotion`.
+    truth : sequence of str of length n_rows
+        True labels.
+    probabilities : ndarray of shape (n_rows, n_labels)
+        Columns in `labels` order.
+    labels : sequence of str
+        The head's labels.
+    baselines : mapping of name to sequence of str
+        What each baseline answers for the rows.
+    slices : mapping of name to sequence
+        The value of each slice for the rows.
+    """
+    answer = np.asarray(labels)[probabilities.argmax(axis=1)]
+    true = np.asarray(truth).astype(str)
+    steps = ORDERED_HEADS.get(name)
+    names = sorted(set(true) | set(answer)) if steps is None else list(steps)
+    parts = precision_recall_fscore_support(true, answer, labels=names, zero_division=0)
+    return HeadMetrics(
+        rows=len(true),
+        accuracy=float((true == answer).mean()),
+        **_scores(name, true, answer),
+        under_grading=_under_grading(true, answer, steps) if steps else None,
+        calibration_error=calibration_error(probabilities.max(axis=1), true == answer),
+        baselines={
+            baseline: {key: value for key, value in _scores(name, true, given).items()
+                       if value is not None}
+            for baseline, given in baselines.items()
+        },
+        classes=[ClassMetrics(label, float(p), float(r), float(f), int(n))
+                 for label, p, r, f, n in zip(names, *parts, strict=True)],
+        slices={slice_: _sliced(name, true, answer, values) for slice_, values in slices.items()},
+    )  # fmt: skip
+
+
+def _scores(name: str, true: NDArray[Any], answer: Any) -> dict[str, Any]:
+    """Return macro-F1 over the true classes, and kappa for ordered heads."""
+    steps = ORDERED_HEADS.get(name)
+    present = sorted(set(true))
+    return {
+        "macro_f1": float(
+            f1_score(true, np.asarray(answer).astype(str), labels=present, average="macro",
+                     zero_division=0)
+        ),
+        "kappa": quadratic_kappa(list(true), list(answer), steps) if steps else None,
+    }  # fmt: skip
+
+
+def _under_grading(true: NDArray[Any], answer: NDArray[Any], steps: Sequence[str]) -> float:
+    place = {step: at for at, step in enumerate(steps)}
+    return float(np.mean([place[a] < place[t] for t, a in zip(true, answer, strict=True)]))
+
+
+def _sliced(
+    name: str, true: NDArray[Any], answer: NDArray[Any], values: Sequence[Any]
+) -> dict[str, dict[str, float]]:
+    """Measure each value of a slice that has rows enough."""
+    column = pd.Series(list(values), dtype=object).fillna("（无）").astype(str).to_numpy()
+    found: dict[str, dict[str, float]] = {}
+    for value, count in pd.Series(column).value_counts().items():
+        if count >= LEAST_SLICE_ROWS:
+            rows = column == value
+            scores = _scores(name, true[rows], answer[rows])
+            found[str(value)] = {"rows": int(count), **{
+                key: score for key, score in scores.items() if score is not None}}  # fmt: skip
+    return found
+
+
+def length_slice(texts: Sequence[str]) -> list[str]:
+    """Return the length class of each text."""
+    lengths = [len(text) for text in texts]
+    return [str(name) for name in pd.cut(lengths, LENGTH_EDGES, labels=LENGTH_NAMES)]
+
+
+@dataclass(frozen=True, slots=True)
+class Baselines:
+    """What an answer without reading the text would be, learned from training labels.
+
+    Attributes
+    ----------
+    majority : dict of head to str
+        The most frequent training label.
+    severity_by_nature : dict of nature to str
+        The severity that is most frequent with each nature; empty where one of them is missing.
+    """
+
+    majority: dict[str, str]
+    severity_by_nature: dict[str, str]
+
+    @classmethod
+    def fit(cls, train: pd.DataFrame) -> Self:
+        """Learn from the label columns of the training rows."""
+        heads = [head for head in HEADS if head in train and train[head].notna().any()]
+        by_nature = {}
+        if {"nature", "severity"} <= set(heads):
+            both = train.dropna(subset=["nature", "severity"])
+            usual = both.groupby("nature")["severity"].agg(lambda column: column.mode()[0])
+            by_nature = {str(nature): str(step) for nature, step in usual.items()}
+        return cls({head: str(train[head].mode()[0]) for head in heads}, by_nature)
+
+    def answers(self, head: str, rows: pd.DataFrame) -> dict[str, list[str]]:
+        """Return what each baseline answers for a head; `nature_only` reads the true nature."""
+        if head not in self.majority:
+            return {}
+        usual = self.majority[head]
+        found = {"majority": [usual] * len(rows)}
+        if head == "severity" and self.severity_by_nature and "nature" in rows:
+            found["nature_only"] = [self.severity_by_nature.get(n, usual) for n in rows["nature"]]
+        return found
+
+
+def evaluate_heads(
+    frame: pd.DataFrame,
+    probabilities: Mapping[str, Floats],
+    labels: Mapping[str, Sequence[str]],
+    baselines: Baselines,
+) -> dict[str, HeadMetrics]:
+    """Measure every head for which the rows hold a truth.
+
+    Parameters
+    ----------
+    frame : DataFrame of n_rows
+        Held-out tickets with their labels and facts.
+    probabilities : mapping of head to ndarray of shape (n_rows, n_labels)
+    labels : mapping of head to sequence of str
+        Columns of `probabilities`.
+    baselines : Baselines
+        Learned on the training rows.
+    """
+    found = {}
+    for head, table in probabilities.items():
+        if head not in frame or not frame[head].notna().any():
+            continue
+        known = frame[head].notna().to_numpy()
+        rows = frame[known]
+        slices = {name: list(rows[name]) for name in SLICES if name in rows}
+        found[head] = head_metrics(
+            head,
+            list(rows[head]),
+            table[known],
+            labels[head],
+            baselines=baselines.answers(head, rows),
+            slices={**slices, "length": length_slice(list(rows["text"]))},
+        )
+    return found
+
+
+def coverage_precision(sureness: Floats, right: NDArray[np.bool_]) -> list[dict[str, float]]:
+    """Return the curve of precision over coverage, from the surest rows down.
+
+    Returns
+    -------
+    list of dict
+        `coverage` (share answered), `precision` and `threshold` at twenty points.
+    """
+    order = np.argsort(-sureness)
+    precision = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
+    points = np.unique(np.ceil(np.linspace(0.05, 1, 20) * len(order)).astype(int)) - 1
+    return [
+        {
+            "coverage": float((at + 1) / len(order)),
+            "precision": float(precision[at]),
+            "threshold": float(sureness[order][at]),
+        }
+        for at in points
+    ]
+
+
+def sentiment_metrics(
+    positive: NDArray[np.int64], scores: Floats, baseline: Floats
+) -> dict[str, float]:
+    """Measure sentiment on labelled reviews.
+
+    Parameters
+    ----------
+    positive : ndarray of shape (n_rows,)
+        1 positive, 0 negative.
+    scores, baseline : ndarray of shape (n_rows,)
+        Ours and SnowNLP's, 0 … 1.
+
+    Returns
+    -------
+    dict
+        Area under the ROC curve and Brier score of both.
+    """
+    return {
+        "rows": len(positive),
+        "auc": area_under_curve(list(positive), scores),
+        "auc_snownlp": area_under_curve(list(positive), baseline),
+        "brier": float(brier_score_loss(positive, scores)),
+        "brier_snownlp": float(brier_score_loss(positive, baseline)),
+    }
+
+
+def errors_table(
+    frame: pd.DataFrame,
+    probabilities: Mapping[str, Floats],
+    labels: Mapping[str, Sequence[str]],
+) -> pd.DataFrame:
+    """List the rows that a head got wrong, the surest mistakes first.
+
+    Parameters
+    ----------
+    frame : DataFrame of n_rows
+        Held-out tickets with their labels; `text` must be masked already.
+    probabilities : mapping of head to ndarray of shape (n_rows, n_labels)
+    labels : mapping of head to sequence of str
+
+    Returns
+    -------
+    DataFrame
+        `head, truth, answer, probability, probability_of_truth, steps_off`, the facts and `text`.
+    """
+    parts = []
+    for head, table in probabilities.items():
+        if head not in frame:
+            continue
+        names = list(labels[head])
+        answer = np.asarray(names)[table.argmax(axis=1)]
+        truth = frame[head].to_numpy()
+        wrong = np.array([t is not None and t == t and t != a
+                          for t, a in zip(truth, answer, strict=True)])  # fmt: skip
+        if not wrong.any():
+            continue
+        column = {label: at for at, label in enumerate(names)}
+        part = frame.loc[wrong, [c for c in ("row", "id", "channel", "industry") if c in frame]]
+        part = part.assign(
+            head=head,
+            truth=truth[wrong],
+            answer=answer[wrong],
+            probability=table.max(axis=1)[wrong].round(4),
+            probability_of_truth=[
+                round(float(row[column[t]]), 4) if t in column else 0.0
+                for row, t in zip(table[wrong], truth[wrong], strict=True)
+            ],
+            steps_off=[
+                column[a] - column[t] if head in ORDERED_HEADS else 0
+                for t, a in zip(truth[wrong], answer[wrong], strict=True)
+            ],
+            text=frame.loc[wrong, "text"],
+        )
+        parts.append(part)
+    if not parts:
+        return pd.DataFrame(columns=["head", "truth", "answer", "probability", "text"])
+    return pd.concat(parts).sort_values("probability", ascending=False, ignore_index=True)

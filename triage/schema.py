@@ -1,0 +1,288 @@
+"""The nouns of the product and the tree of its errors.
+
+TriageError                 everything that triage raises on purpose
+├── UsageError              a wrong option, column name or path: exit code 2
+├── DataError               a file or a row that can't be used: exit code 1
+│   └── TextError           one complaint that can't be assessed
+├── ArtifactError           a model folder that is missing, changed or does not fit: exit code 1
+└── ConfigError             a policy, signal or settings file that breaks its rules: exit code 1
+
+Every error carries a stable `code` for machines; its message says what, where, what was found and
+what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Literal, NamedTuple
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+
+Grade = Literal["minor", "major", "critical", "severe"]
+
+SEVERITIES: tuple[Grade, ...] = ("minor", "major", "critical", "severe")
+"""Severity steps from the mildest to the gravest; grades use the same four."""
+
+EMOTIONS: tuple[str, ...] = ("calm", "annoyed", "angry", "furious")
+"""Emotion steps from the coolest to the most heated."""
+
+ORDERED_HEADS: Mapping[str, tuple[str, ...]] = {"severity": SEVERITIES, "emotion": EMOTIONS}
+"""The heads whose labels are steps, each with its steps in order."""
+
+HEADS: tuple[str, ...] = ("nature", *ORDERED_HEADS)
+"""The heads that learn from a column of the same name."""
+
+CHANNELS = ("web", "app", "wechat", "hotline", "email", "letter", "store", "platform", "survey",
+            "12315", "12345")  # fmt: skip
+"""Known channel ids; `channel` itself is free text."""
+
+Decision = Literal["auto", "suggest", "review"]
+Certainty = Literal["happened", "hazard", "threatened"]
+Kind = Literal["complaint", "report", "question", "suggestion", "help", "praise"]
+Milestone = Literal["register", "accept", "first_response", "plan", "resolve", "refund", "repair"]
+Party = Literal["company", "authority"]
+
+
+class TriageError(Exception):
+    """Anything that triage refuses on purpose.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong, where, what was found and what to do.
+    code : str, optional
+        A stable identifier for machines; the class has a default.
+    """
+
+    code: str = "triage_error"
+    exit_code: int = 1
+
+    def __init__(self, message: str, *, code: str | None = None) -> None:
+        super().__init__(message)
+        if code is not None:
+            self.code = code
+
+
+class UsageError(TriageError):
+    """A wrong option, column name or path."""
+
+    code = "usage"
+    exit_code = 2
+
+
+class DataError(TriageError):
+    """A file or a row that can't be used."""
+
+    code = "data"
+
+
+class TextError(DataError):
+    """One complaint that can't be assessed."""
+
+    code = "text_invalid"
+
+
+class ArtifactError(TriageError):
+    """A model folder that is missing, changed or does not fit this installation."""
+
+    code = "artifact_invalid"
+
+
+class ConfigError(TriageError):
+    """A policy, signal or settings file that breaks its own rules."""
+
+    code = "config_invalid"
+
+
+class Span(NamedTuple):
+    """Character offsets `[start, end)` into the text as sent."""
+
+    start: int
+    end: int
+
+
+def in_shanghai(moment: datetime) -> datetime:
+    """Return `moment` in Asia/Shanghai; a naive time is taken as Shanghai's."""
+    if moment.tzinfo is None:
+        return moment.replace(tzinfo=SHANGHAI)
+    return moment.astimezone(SHANGHAI)
+
+
+def replace_surrogates(text: object) -> object:
+    """Replace lone surrogates, which no encoder accepts, by U+FFFD, one for one."""
+    if isinstance(text, str) and not text.isascii():
+        return "".join("\ufffd" if "\ud800" <= char <= "\udfff" else char for char in text)
+    return text
+
+
+Text = Annotated[str, BeforeValidator(replace_surrogates)]
+Name = Annotated[str, BeforeValidator(replace_surrogates), Field(max_length=200)]
+ShanghaiTime = Annotated[datetime, AfterValidator(in_shanghai)]
+
+
+class Complaint(BaseModel):
+    """One complaint as it comes in: its text and the facts that are known.
+
+    Unknown fields are refused, so that a misspelt fact is not lost in silence.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        json_schema_extra={
+            "examples": [
+                {
+                    "text": "快递把冰箱摔坏了，客服一直不理，再不处理我就打12315",
+                    "channel": "app",
+                    "customer_id": "c1",
+                    "received_at": "2026-11-22T09:30:00+08:00",
+                }
+            ]
+        },
+    )
+
+    text: Text = Field(description="The complaint in the customer's or operator's words.")
+    id: Name | None = Field(None, description="The caller's own id of the ticket.")
+    kind: Kind | None = Field(None, description="Kind of contact 来件类型, where intake knows it.")
+    channel: Name | None = Field(
+        None, description=f"Where it came in 渠道; known ids: {' '.join(CHANNELS)}."
+    )
+    industry: Name | None = Field(None, description="Industry 行业.")
+    product: Name | None = Field(None, description="Product or service concerned 产品.")
+    region: Name | None = Field(None, description="Region 地区.")
+    customer_id: Name | None = Field(None, description="Customer id 客户编号.")
+    customer_tier: Name | None = Field(
+        None, description="Customer tier 客户等级: may change the desk, never grade or clock."
+    )
+    received_at: ShanghaiTime | None = Field(
+        None, description="When it came in 受理时间; now if absent, Shanghai time if naive."
+    )
+    amount: float | None = Field(
+        None, ge=0, le=1e12, allow_inf_nan=False,
+        description="Loss or disputed sum in yuan 涉及金额; overrides what the text says.",
+    )  # fmt: skip
+    repeat_count: int | None = Field(
+        None, ge=0, le=100_000, description="Contacts about the matter before this one 重复次数."
+    )
+    resolution: Text | None = Field(None, description="How a past ticket was settled 处理结果.")
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """One label with its probability, 0 impossible … 1 certain."""
+
+    label: str
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class NaturePrediction:
+    """What the complaint is about: the likeliest nature and the next ones."""
+
+    label: str
+    name: str
+    probability: float
+    alternatives: list[Alternative]
+
+
+@dataclass(frozen=True, slots=True)
+class StepPrediction:
+    """The most probable step of an ordered head with the distribution over all of them."""
+
+    label: str
+    name: str
+    probability: float
+    distribution: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """A risk signal; `span` and `text` are None where it comes from facts."""
+
+    name: str
+    certainty: Certainty
+    span: Span | None
+    text: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """The team that owns the matter, the desk that answers and who gets a copy."""
+
+    team: str
+    name: str
+    desk: str
+    copies: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """One clock: who must do what by when, and why.
+
+    `binding` marks the earliest clock of its milestone and party; `provisional` a date computed
+    without a published calendar.
+    """
+
+    regime: str
+    milestone: Milestone
+    party: Party
+    due_at: datetime
+    escalate_at: datetime
+    binding: bool
+    provisional: bool
+    basis: str
+
+
+@dataclass(frozen=True, slots=True)
+class Handling:
+    """How to answer: an opening line that names feeling and fact, what to do, what not to do."""
+
+    opening: str
+    do: list[str]
+    dont: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Contribution:
+    """A stretch of text and how much it weighs (log-odds) toward a label."""
+
+    span: Span
+    text: str
+    weight: float
+    toward: str
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """The whole answer about one complaint.
+
+    `sentiment` runs from 0, most negative, to 1, most positive. Spans are offsets into the text as
+    sent, and hold in `masked_text` too. `degraded` names the parts that fell back.
+    """
+
+    id: str | None
+    revision: int
+    model_version: str
+    policy_version: str
+    stored: bool
+    received_at: datetime
+    masked_text: str
+    nature: NaturePrediction
+    severity: StepPrediction
+    emotion: StepPrediction
+    sentiment: float
+    signals: list[Signal]
+    grade: Grade
+    grade_name: str
+    decision: Decision
+    route: Route
+    deadlines: list[Deadline]
+    reasons: list[str]
+    handling: Handling
+    explanation: list[Contribution]
+    degraded: list[str]

@@ -1,0 +1,1 @@
+"""The thin HTTP service: it scores, and serves one console page."""

@@ -1,0 +1,136 @@
+"""What operations may change, from the environment, and how the business's own files are read."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, TypeVar
+
+import platformdirs
+import yaml
+from pydantic import BaseModel, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from triage.schema import ConfigError, UsageError
+
+
+class Settings(BaseSettings):
+    """Environment variables with the prefix `TRIAGE_`; the README lists them."""
+
+    model_config = SettingsConfigDict(env_prefix="TRIAGE_", frozen=True, extra="ignore")
+
+    home: Path | None = Field(None, description="Folder that holds models/ and data/.")
+    policy: str = Field("default", description="Shipped policy name or path of a policy file.")
+    model_key: SecretStr | None = Field(None, description="Key of the HMAC over manifests.")
+    max_text_chars: int = Field(100_000, ge=1, description="Longest text that is assessed.")
+    max_batch: int = Field(1_000, ge=1, description="Most complaints in one batch request.")
+    max_body_bytes: int = Field(8_000_000, ge=1_000, description="Largest request body.")
+
+    @property
+    def models(self) -> Path:
+        """The folder of model versions."""
+        return home_folder(self.home) / "models"
+
+    @property
+    def data(self) -> Path:
+        """The folder of the base corpus: the home's own, else the one that is installed."""
+        own = home_folder(self.home) / "data"
+        return own if (own / "complaints.csv").exists() else Path(__file__).parent / "_data"
+
+
+def load_settings() -> Settings:
+    """Read the settings from the environment.
+
+    Raises
+    ------
+    ConfigError
+        If a variable has a value that can't be used; the message names it.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "TRIAGE_" + "_".join(str(part) for part in first["loc"]).upper()
+        raise ConfigError(f"{name} is {first['input']!r}: {first['msg']}. Correct it.") from error
+
+
+def home_folder(home: Path | None) -> Path:
+    """Return the folder that holds `models/`: as set, the working directory, or the user's own.
+
+    Raises
+    ------
+    UsageError
+        If `home` is set but is no folder.
+    """
+    if home is not None:
+        if not home.is_dir():
+            raise UsageError(f"TRIAGE_HOME is {home}, which is no folder: create it or unset it.")
+        return home
+    return Path.cwd() if (Path.cwd() / "models").is_dir() else platformdirs.user_data_path("triage")
+
+
+Config = TypeVar("Config", bound=BaseModel)
+
+
+def read_config(path: Path, shape: type[Config]) -> tuple[Config, str]:
+    """Read a YAML file that the business may change, strictly.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    shape : type of BaseModel
+        What it must look like; its fields document themselves.
+
+    Returns
+    -------
+    config : BaseModel
+        The validated content.
+    digest : str
+        SHA-256 of the file, in hexadecimal.
+
+    Raises
+    ------
+    ConfigError
+        If the file is missing, is no YAML, repeats a key or breaks a rule; one line a fault, each
+        with file, field, value and what is asked for.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}. Name a file that exists.") from error
+    try:
+        return shape.model_validate(yaml.load(content, _StrictLoader)), sha256(content).hexdigest()
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not readable as YAML: {error}") from error
+    except ValidationError as error:
+        raise ConfigError("\n".join(f"{path}: {line}" for line in _faults(error))) from error
+
+
+def _faults(error: ValidationError) -> list[str]:
+    """Return one line for each fault of a validation."""
+    lines = []
+    for fault in error.errors():
+        where = ".".join(map(str, fault["loc"]))
+        message = fault["msg"].removeprefix("Value error, ")
+        if fault["type"] == "value_error":
+            lines.append(f"{where}: {message}" if where else message)
+        else:
+            lines.append(f"{where} is {fault['input']!r}: {message}")
+    return lines
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """Refuses a repeated key, of which PyYAML keeps the last in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key!r} stands here a second time: keep one",
+                    key_node.start_mark,
+                )  # fmt: skip
+            seen.add(key)
+        return super().construct_mapping(node, deep)

@@ -14,10 +14,10 @@ import pandas as pd
 from triage import data, evaluate, features, model, polarity
 from triage.cli import Progress, TrainingOptions, run_training
 from triage.engine import open_registry
-from triage.policy import load_policy
+from triage.policy import Policy, load_policy
 from triage.privacy import mask
 from triage.registry import ERRORS_FILE, ModelFolder, Registry, file_digest
-from triage.schema import HEADS
+from triage.schema import HEADS, UsageError
 from triage.settings import Settings, load_settings
 from triage.text import Segmenter, read_user_words
 
@@ -31,6 +31,12 @@ def train(options: TrainingOptions, progress: Progress) -> ModelFolder:
     settings = load_settings()
     registry = open_registry(settings)
     tickets = load(options, settings, progress)
+    if not tickets.heads:
+        raise UsageError(
+            f"{options.data} has no label to learn: name the columns that hold "
+            f"{', '.join(HEADS)} with --map 列名=字段.",
+            code="no_labels",
+        )
     test = data.split(tickets, by=options.split, test_share=options.test_share)
     own, held_out = tickets.frame[~test].reset_index(drop=True), tickets.frame[test]
 
@@ -39,7 +45,7 @@ def train(options: TrainingOptions, progress: Progress) -> ModelFolder:
     reviews = polarity.load_reviews() if is_base else None
     space = fit(own, tickets.heads, reviews, options, progress)
     base = None if is_base else base_model(registry, progress)
-    fitted = assemble(space, base, own, load_policy(options.policy or settings.policy))
+    fitted = assemble(space, base, load_policy(options.policy or settings.policy))
 
     progress.stage("在留出的工单上评估")
     held_out = held_out.reset_index(drop=True)
@@ -122,8 +128,7 @@ def fit(
 def assemble(
     space: model.FeatureSpace,
     base: tuple[model.TriageModel, ModelFolder] | None,
-    own: pd.DataFrame,
-    policy: Any,
+    policy: Policy,
 ) -> model.TriageModel:
     """Join a company's own heads with those of the base model that its file has no labels for."""
     spaces = [space]
@@ -132,14 +137,9 @@ def assemble(
             missing = {n: head for n, head in other.heads.items() if n not in space.heads}
             spaces.append(model.FeatureSpace(other.features, missing, "base"))
     if "nature" not in space.heads and base is not None:
-        return model.TriageModel(spaces, base[0].thresholds, base[0].known_share_floor)
+        return model.TriageModel(spaces, base[0].thresholds)
     precision = policy.file.target_precision.model_dump()
-    texts = [features.prepare(text).text for text in own["text"]]
-    return model.TriageModel(
-        spaces,
-        model.decision_thresholds(space.heads["nature"], precision),
-        model.usual_known_share(space, texts),
-    )
+    return model.TriageModel(spaces, model.decision_thresholds(space.heads["nature"], precision))
 
 
 def base_model(registry: Registry, progress: Progress) -> tuple[model.TriageModel, ModelFolder]:

@@ -70,7 +70,10 @@ def score_file(
     if target.resolve() == source.resolve():
         raise UsageError(f"-o {target} is the file to be scored: name another.")
     raw = read_table(source, sheet)
-    faults = raw.pop("__fault__") if "__fault__" in raw else pd.Series(None, index=raw.index)
+    faults = [
+        fault if isinstance(fault, str) else None
+        for fault in (raw.pop("__fault__") if "__fault__" in raw else [None] * len(raw))
+    ]
     headings = [str(heading) for heading in raw.columns]
     columns = recognise(headings, mapping or {})
     if "text" not in columns:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,7 +16,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bar
 from rich.table import Table
 
-from triage import __version__
 from triage.data import Tickets, load_tickets, read_label_mapping
 from triage.engine import Triage, open_registry
 from triage.privacy import mask
@@ -411,7 +411,7 @@ def serve(
 @app.command(help="显示版本。")
 def version() -> None:
     """Print the version."""
-    OUT.print(__version__)
+    OUT.print(metadata.version("complaint-triage"))
 
 
 @models.command("list", help="列出所有模型。")

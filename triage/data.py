@@ -193,7 +193,7 @@ def _table(header: list[str], lines: Iterable[list[str]]) -> pd.DataFrame:
         faults.append(fault)
     frame = pd.DataFrame(rows, columns=header, index=pd.Index(index, name="row"), dtype=object)
     if any(faults):
-        frame["__fault__"] = faults
+        frame["__fault__"] = pd.Series(faults, index=frame.index, dtype=object)
     return frame
 
 
@@ -237,7 +237,7 @@ def _read_excel(path: Path, sheet: str | None) -> pd.DataFrame:
             if sheet is not None and sheet not in names:
                 raise UsageError(f"{path} has no sheet {sheet!r}: it has {', '.join(names)}.")
             for name in [sheet] if sheet else names:
-                frame = book.parse(name, dtype=object, keep_default_na=True)
+                frame = pd.read_excel(book, sheet_name=name, dtype=object)
                 if not frame.empty:
                     break
     except UsageError:
@@ -431,7 +431,7 @@ class _Check:
     def refuse_faulty(self, faults: pd.Series) -> None:
         """Refuse rows that the reader marked."""
         for row, fault in faults.items():
-            if fault:
+            if isinstance(fault, str):
                 self._refuse(row, "", fault)
 
     def _refuse(self, row: Any, column: str, reason: str) -> None:
@@ -707,7 +707,7 @@ def split(
     Returns
     -------
     ndarray of shape (n_tickets,)
-        True for test rows.
+        True for test rows. A label of which all rows would be held out stays in training.
 
     Raises
     ------
@@ -727,12 +727,23 @@ def split(
         test = (first > first.quantile(1 - test_share, interpolation="lower")).to_numpy(dtype=bool)
     else:
         test = np.array([stable_share(group) < test_share for group in frame["group"]])
+    for head in tickets.heads:
+        test &= ~_only_held_out(frame[head], frame["group"], test)
     if not test.any() or test.all():
         raise DataError(
             f"{len(frame)} distinct tickets are too few to hold some out: add tickets.",
             code="too_few_rows",
         )
     return test
+
+
+def _only_held_out(
+    labels: pd.Series, groups: pd.Series, test: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Find groups with a label of which every row is held out: it must be learned first."""
+    learned = set(labels[~test].dropna())
+    lost = labels.notna() & ~labels.isin(learned)
+    return groups.isin(groups[lost]).to_numpy()
 
 
 def stable_share(group: int) -> float:

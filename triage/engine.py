@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from triage.model import Predictions, TriageModel
+from triage.model import KNOWN_SHARE_FLOOR, Predictions, TriageModel
 from triage.policy import Policy, load_policy
 from triage.privacy import find_personal, mask_spans, with_placeholders
 from triage.registry import ModelFolder, Registry
@@ -263,7 +263,7 @@ class Triage:
             severity.distribution, signals, complaint.amount, complaint.repeat_count
         )
         thresholds, sureness = self.model.thresholds, nature.probability
-        unreadable = predictions.known_share[at] < self.model.known_share_floor
+        unreadable = predictions.known_share[at] < KNOWN_SHARE_FLOOR
         decision = "review" if unreadable else policy.decide(sureness, thresholds, grade)
         reasons.append(
             "内容大多不在模型见过的用语之内，请人工判断"

@@ -113,19 +113,29 @@ class TextFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return word_ngrams(self.segmenter_.cut(text))
 
     def known_share(self, texts: Sequence[str]) -> NDArray[np.float64]:
-        """Return the share of each text's characters and pairs that the vocabulary knows.
+        """Return how much of each text the vocabulary knows.
+
+        Letters and digits in known words count whole, known characters of an unknown Chinese word
+        half, the rest nothing.
 
         Returns
         -------
         ndarray of shape (n_texts,)
-            0 nothing … 1 everything; gibberish and other languages score low.
+            0 nothing … 1 everything.
         """
-        vocabulary = self.chars_.vocabulary_
-        shares = []
-        for text in texts:
-            pairs = [text[i : i + 2] for i in range(len(text) - 1)] or [text]
-            shares.append(sum(pair in vocabulary for pair in pairs) / max(1, len(pairs)))
-        return np.array(shares)
+        return np.array([self._known(text) for text in texts])
+
+    def _known(self, text: str) -> float:
+        words, chars = self.words_.vocabulary_, self.chars_.vocabulary_
+        seen, known = 0, 0.0
+        for word in self.segmenter_.cut(text):
+            letters = sum(map(str.isalnum, word))
+            seen += letters
+            if word in words:
+                known += letters
+            elif "\u3400" <= word[:1] <= "\u9fff":
+                known += 0.5 * sum(char in chars for char in word)
+        return known / seen if seen else 0.0
 
     def character_weights(
         self, text: str, row: sp.csr_matrix, weights: NDArray[np.float64]

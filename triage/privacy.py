@@ -95,7 +95,7 @@ def passes_luhn(digits: str) -> bool:
 
     Examples
     --------
-    >>> passes_luhn("6222020000000000008"), passes_luhn("6222020000000000009")
+    >>> passes_luhn("6222020000000000000"), passes_luhn("6222020000000000009")
     (True, False)
     """
     total = 0

@@ -290,10 +290,7 @@ class Registry:
 
 def library_versions() -> dict[str, str]:
     """Return the installed versions of the pinned libraries and of triage itself."""
-    versions = {name: metadata.version(name) for name in PINNED}
-    from triage import __version__
-
-    return {**versions, "complaint-triage": __version__}
+    return {name: metadata.version(name) for name in (*PINNED, "complaint-triage")}
 
 
 def _check_libraries(found: ModelFolder) -> None:

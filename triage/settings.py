@@ -33,9 +33,10 @@ class Settings(BaseSettings):
 
     @property
     def data(self) -> Path:
-        """The folder of the base corpus: the home's own, else the one that is installed."""
-        own = home_folder(self.home) / "data"
-        return own if (own / "complaints.csv").exists() else Path(__file__).parent / "_data"
+        """The folder of the base corpus: the home's own, else the checkout's or the installed."""
+        room = Path(__file__).parent
+        places = (home_folder(self.home) / "data", room.parent / "data", room / "_data")
+        return next((place for place in places if (place / "complaints.csv").exists()), places[0])
 
 
 def load_settings() -> Settings:

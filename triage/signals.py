@@ -265,14 +265,14 @@ class _Guards:
         before: str, rest: str, channel: str | None,
     ) -> str | None:  # fmt: skip
         guards = definition.guards
+        if "doubt" in guards and self._doubt.search(before):
+            return "doubt"
         if self._negation.search(before) and not self._double.search(before):
             return "negation"
         if self._negated_after.match(rest):
             return "negation"
         if "hypothesis" in guards and self._hypothetical(definition, before, rest):
             return "hypothesis"
-        if "doubt" in guards and self._doubt.search(before):
-            return "doubt"
         if "quotation" in guards and self._quotation.search(before):
             return "quotation"
         sentence = _start_of(_SENTENCE_END, text, start)

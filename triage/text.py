@@ -24,6 +24,8 @@ from triage.schema import ArtifactError, DataError, Span
 LONGEST_RUN = {"mark": 2, "letter": 3}
 """How many of the same mark or letter in a row are kept."""
 
+_QUOTES = {**dict.fromkeys("“”„‟〝〞「」『』", '"'), **dict.fromkeys("‘’‚‛", "'")}
+
 _COMBINING = re.compile(
     "[\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u064b-\u065f\u0900-\u0903\u0e31-\u0e3a"
     "\u1100-\u11ff\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\u302a-\u302f\u3099\u309a\ufe20-\ufe2f]"
@@ -77,7 +79,7 @@ class _CharacterMap(dict[str, str]):
     """What one character becomes, worked out once per character."""
 
     def __missing__(self, char: str) -> str:
-        composed = unicodedata.normalize("NFKC", char)
+        composed = _QUOTES.get(char) or unicodedata.normalize("NFKC", char)
         simple = _simplifier().convert(composed) if not composed.isascii() else composed
         lowered = simple.lower()
         kept = "".join(_keep(c) for c in (lowered if len(lowered) == len(simple) else simple))
@@ -87,7 +89,7 @@ class _CharacterMap(dict[str, str]):
 
 def _keep(char: str) -> str:
     """Return a character, a plain space for any blank, or nothing where it can't be seen."""
-    if char in "\n\u2028\u2029\x85":
+    if char in "\n\r\u2028\u2029\x85":
         return "\n"
     if char.isspace():
         return " "

@@ -1,7 +1,7 @@
 """The FastAPI application: assess one or many, say which model serves, show the console."""
 
 from collections.abc import Awaitable, Callable
-from importlib import resources
+from importlib import metadata, resources
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,7 +16,6 @@ from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from triage import __version__
 from triage.engine import Triage
 from triage.schema import Assessment, Complaint, TextError
 from triage.service.problems import (
@@ -106,7 +105,7 @@ def create_app(desk: Triage | None = None) -> FastAPI:
     desk = desk or Triage.load()
     app = FastAPI(
         title="complaint-triage",
-        version=__version__,
+        version=metadata.version("complaint-triage"),
         description="Triage of Chinese customer complaints. Errors are problem details "
         "(RFC 9457) with a stable `code`.",
         docs_url=None,

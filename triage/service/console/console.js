@@ -1,68 +1,29 @@
 "use strict";
 
+/* Names to show; whatever is not listed is shown by its id. */
 const SIGNALS = {
-  self_harm: "轻生风险", injury: "人身伤害", food_safety: "食品安全", fire_safety: "消防燃气",
-  fraud: "欺诈假货", privacy: "信息泄露", legal: "法律", regulator: "监管投诉", media: "媒体曝光",
-  group: "群体", repeat: "重复投诉", vulnerable: "弱势人群", churn: "流失", violence: "暴力",
-  outage: "服务中断", malicious: "疑似代理维权", abuse: "辱骂",
+  self_harm: "轻生风险", injury: "人身伤害", food_safety: "食品安全", fire_safety: "消防燃气", fraud: "欺诈假货",
+  privacy: "信息泄露", legal: "法律", regulator: "监管投诉", media: "媒体曝光", group: "群体", repeat: "重复投诉",
+  vulnerable: "弱势人群", churn: "流失", violence: "暴力", outage: "服务中断", malicious: "疑似代理维权", abuse: "辱骂",
 };
 const CERTAINTIES = { happened: "已发生", hazard: "隐患", threatened: "扬言" };
 const GRADES = { minor: "一般", major: "较大", critical: "重大", severe: "特大" };
 const EMOTIONS = { calm: "平静", annoyed: "不满", angry: "愤怒", furious: "激烈" };
-const NATURES = {
-  product: "产品质量", service: "服务质量", price: "价格", logistics: "物流", other: "其他",
-};
+const NATURES = { product: "产品质量", service: "服务质量", price: "价格", logistics: "物流", other: "其他" };
 const MOODS = ["很消极", "偏消极", "平和", "偏积极", "很积极"];
 const MILESTONES = {
   register: "登记", accept: "受理", first_response: "首次回应", plan: "方案或结果",
   resolve: "办结", refund: "退款", repair: "修复",
 };
 const DECISIONS = { auto: "可自动分派", suggest: "建议分派，待人确认", review: "须人工研判" };
-const DEGRADED = {
-  "route.default": "性质未设去向，已转默认团队",
-  store: "存储暂不可用",
-  calendar: "节假日历未公布",
-};
-const EXAMPLES = [
-  {
-    name: "烫伤，扬言起诉",
-    text: "上个月在你们店买的电压力锅，今天中午做饭突然炸了😡我妈手臂严重烫伤，现在还在医院！"
-      + "打了三次客服都只说会反馈，没人管。我叫李文静，电话13800000000。"
-      + "今天再不给说法，我就找律师起诉你们，同时打12315投诉。",
-    facts: { channel: "hotline", amount: 399, repeat_count: 3 },
-  },
-  {
-    name: "晚餐迟到，很生气",
-    text: "等了一个半小时！催了两遍，骑手说马上马上，送来汤全洒了，面都坨成一团，气死我了！！"
-      + "你们就是这么做生意的？太敷衍了！",
-    facts: { channel: "app", amount: 46 },
-  },
-  {
-    name: "平静地问账单",
-    text: "您好，我这个月的话费账单比上个月多了二十元，明细里有一项增值业务，"
-      + "我不记得开通过，麻烦帮忙核对一下，谢谢。",
-    facts: { channel: "web", amount: 20, customer_tier: "贵宾" },
-  },
-  {
-    name: "转述别人的话，人没事",
-    text: "插座今天冒了点火花，还好没有人受伤，我已经拔掉了。客服却说“不满意你可以去起诉”，"
-      + "我没想打官司，就想换一个好的，顺便提醒你们查查这批货。",
-    facts: { channel: "wechat" },
-  },
-  {
-    name: "表扬",
-    text: "给你们点个赞👍昨天上门装空调的师傅提前十分钟到，戴鞋套，装完还把地擦干净了，"
-      + "讲解也很耐心，下次还选你们家。",
-    facts: { channel: "survey" },
-  },
-];
+const DEGRADED = { "route.default": "性质未设去向，已转默认团队", store: "存储暂不可用", calendar: "节假日历未公布" };
 const TIMEOUT_MS = 30000;
 const CLOCK_MS = 20000;
 const ZONE = "Asia/Shanghai";
 
 const $ = (id) => document.getElementById(id);
 const percent = (p) => (p > 0 && p < 0.005 ? "不到 1%" : `${Math.round(p * 100)}%`);
-const name = (names, id) => (Object.hasOwn ? Object.hasOwn(names, id) : id in names) ? names[id] : id;
+const name = (names, id) => names[id] ?? id;
 
 /** Make an element; a child is a node or a text, and whatever is null or false is left out. */
 function el(tag, className, ...children) {
@@ -85,25 +46,23 @@ function card(className, title, aside, ...children) {
   return el("section", `card ${className}`, heading, ...children);
 }
 
-/* Copying: the clipboard interface is missing on plain http, so there is an older way as well. */
-
-async function copyText(text) {
-  if (navigator.clipboard && window.isSecureContext) return navigator.clipboard.writeText(text);
+/** Copy the old way, which works on plain http too, where there is no clipboard interface. */
+function copyText(text) {
   const area = el("textarea", "sr-only");
   area.value = text;
   document.body.append(area);
   area.select();
   const done = document.execCommand("copy");
   area.remove();
-  if (!done) throw new Error("copy refused");
+  return done;
 }
 
 function copyButton(text, label) {
   const button = withAttributes(el("button", "copy", "复制"), { type: "button", "aria-label": label });
-  button.addEventListener("click", async () => {
-    const words = await copyText(text).then(() => "已复制", () => "请手动复制");
+  button.addEventListener("click", () => {
+    const words = copyText(text) ? "已复制" : "请手动复制";
     button.textContent = words;
-    button.focus();
+    button.focus({ preventScroll: true });
     say(words);
     setTimeout(() => { button.textContent = "复制"; }, 1800);
   });
@@ -118,12 +77,10 @@ function headline(a) {
   const badge = el("div", `badge grade-${a.grade}`,
     el("span", "label", "处置等级"), el("strong", "", a.grade_name), hidden(el("span", "dots", dots)),
     el("span", "sr-only", `四级中的第 ${level} 级`));
-  const copies = a.route.copies.length
-    ? el("dd", "chips", a.route.copies.map((copy) => el("span", "chip", copy))) : el("dd", "muted", "无");
-  const facts = el("dl", "facts",
-    el("div", "", el("dt", "", "转给"), el("dd", "", el("b", "", a.route.name))),
-    el("div", "", el("dt", "", "接待"), el("dd", "", a.route.desk)),
-    el("div", "", el("dt", "", "抄送"), copies));
+  const fact = (term, className, content) => el("div", "", el("dt", "", term), el("dd", className, content));
+  const copies = a.route.copies.map((copy) => el("span", "chip", copy));
+  const facts = el("dl", "facts", fact("转给", "", el("b", "", a.route.name)), fact("接待", "", a.route.desk),
+    copies.length ? fact("抄送", "chips", copies) : fact("抄送", "muted", "无"));
   const decision = el("p", `decision ${a.decision}`, hidden(el("i", "")), name(DECISIONS, a.decision));
   return withAttributes(
     el("section", "card headline", badge, el("div", "verdict", decision, facts)), { "aria-label": "结论" });
@@ -181,25 +138,25 @@ const signalWords = (signal) => `${name(SIGNALS, signal.name)} · ${name(CERTAIN
 function piece({ start, end, text, over }) {
   if (!over.length) return [text];
   const signals = over.filter((mark) => mark.kind === "signal");
+  const shown = signals.find((mark) => mark.certainty === "happened") || signals[0];
   const classes = ["nature", "severity"].flatMap((kind) => {
     const strength = Math.max(0, ...over.filter((mark) => mark.kind === kind).map((mark) => mark.strength));
     return strength ? [`${kind}-${strength}`] : [];
   });
-  if (signals.length) {
-    classes.push("signal", signals[0].certainty);
-    if (signals.some((mark) => mark.span[0] === start)) classes.push("first");
-    if (signals.some((mark) => mark.span[1] === end)) classes.push("last");
+  if (shown) {
+    classes.push("signal", shown.certainty);
+    if (shown.span[0] === start) classes.push("first");
+    if (shown.span[1] === end) classes.push("last");
   }
-  const node = el(signals.length ? "mark" : "span", classes.join(" "), text);
-  const hints = [...new Set(over.map((mark) => mark.hint))];
-  node.title = hints.join("；");
+  const node = el(shown ? "mark" : "span", classes.join(" "), text);
+  node.title = [...new Set(over.map((mark) => mark.hint))].join("；");
   const ending = signals.filter((mark) => mark.span[1] === end);
   return [node, ...ending.map((mark) => el("span", `tag ${mark.certainty}`, mark.hint))];
 }
 
 function original(a) {
-  const signals = a.signals.filter((signal) => signal.span).map((signal) => (
-    { kind: "signal", span: signal.span, certainty: signal.certainty, hint: signalWords(signal) }));
+  const signals = a.signals.filter((signal) => signal.span).map(
+    (signal) => ({ ...signal, kind: "signal", hint: signalWords(signal) }));
   const known = a.signals.filter((signal) => !signal.span);
   const weights = weighed(a);
   const text = el("p", "source", cutAtEdges(a.masked_text, [...weights, ...signals]).flatMap(piece));
@@ -225,19 +182,19 @@ function localTime(moment, withYear) {
   return `${date.toLocaleDateString("zh-CN", shown)} ${date.toLocaleTimeString("zh-CN", clock)}`;
 }
 
-function timeLeft(due, now) {
-  const late = due < now;
-  const minutes = Math.floor(Math.abs(due - now) / 60000);
+/** Say how long it is until a moment, or since, given the difference in milliseconds. */
+function timeLeft(left) {
+  const minutes = Math.floor(Math.abs(left) / 60000);
   const [days, hours, rest] = [Math.floor(minutes / 1440), Math.floor(minutes / 60) % 24, minutes % 60];
   const parts = [days && `${days} 天`, hours && `${hours} 小时`, !days && rest && `${rest} 分`];
-  return { late, words: `${late ? "已超时" : "还有"} ${parts.filter(Boolean).join(" ") || "不到 1 分"}` };
+  return `${left < 0 ? "已超时" : "还有"} ${parts.filter(Boolean).join(" ") || "不到 1 分"}`;
 }
 
 function updateClocks() {
   for (const node of document.querySelectorAll("[data-due]")) {
-    const { late, words } = timeLeft(Date.parse(node.dataset.due), Date.now());
-    node.textContent = words;
-    node.classList.toggle("late", late);
+    const left = Date.parse(node.dataset.due) - Date.now();
+    node.textContent = timeLeft(left);
+    node.classList.toggle("late", left < 0);
   }
 }
 
@@ -286,8 +243,7 @@ function rawJson(a) {
 }
 
 function showAnswer(a) {
-  $("answer").replaceChildren(
-    headline(a), feeling(a), original(a), clocks(a), grounds(a), rawJson(a));
+  $("answer").replaceChildren(headline(a), feeling(a), original(a), clocks(a), grounds(a), rawJson(a));
   updateClocks();
   say(`研判完成：处置等级${a.grade_name}，${name(DECISIONS, a.decision)}，转给${a.route.name}，客户情绪${a.emotion.name}`);
 }
@@ -300,6 +256,9 @@ function showError(title, detail) {
 
 /* Asking the service. */
 
+/** An error whose message is fit to be shown. */
+const failure = (words, status) => Object.assign(new Error(words), { fit: true, status });
+
 function readComplaint() {
   const complaint = { text: $("text").value };
   for (const field of document.querySelectorAll("[data-fact]")) {
@@ -309,7 +268,7 @@ function readComplaint() {
   return complaint;
 }
 
-/** Return the JSON of an answer; throw an Error whose message is fit to be shown. */
+/** Return the JSON of an answer, or throw a failure. */
 async function ask(url, options = {}) {
   const stop = new AbortController();
   const timer = setTimeout(() => stop.abort(), TIMEOUT_MS);
@@ -317,11 +276,11 @@ async function ask(url, options = {}) {
     const response = await fetch(url, { ...options, signal: stop.signal });
     const body = await response.json().catch(() => null);
     if (response.ok && body) return body;
-    const words = (body && (body.detail || body.title)) || "服务没有给出能读懂的答复，请稍后再试。";
-    throw Object.assign(new Error(String(words)), { status: response.status });
+    const told = body && [body.detail, body.title].find((words) => words && typeof words === "string");
+    throw failure(told || "服务没有给出能读懂的答复，请稍后再试。", response.status);
   } catch (error) {
-    if (error.status) throw error;
-    throw new Error(stop.signal.aborted
+    if (error.fit) throw error;
+    throw failure(stop.signal.aborted
       ? "等了半分钟还没有答复，请稍后再试。" : "连不上服务，请检查网络，或请管理员查看服务是否在运行。");
   } finally {
     clearTimeout(timer);
@@ -329,73 +288,57 @@ async function ask(url, options = {}) {
 }
 
 function setBusy(busy) {
-  $("submit").disabled = busy;
+  $("submit").setAttribute("aria-disabled", String(busy));
   $("submit").textContent = busy ? "正在研判…" : "研判";
-  $("result").setAttribute("aria-busy", String(busy));
+  $("answer").setAttribute("aria-busy", String(busy));
+  if (busy) say("正在研判");
 }
 
-async function assess(event) {
-  event.preventDefault();
-  if ($("submit").disabled) return;
-  const refocus = document.activeElement === $("submit");
+async function assess() {
+  if ($("answer").getAttribute("aria-busy") === "true") return;
   setBusy(true);
   try {
     const headers = { "Content-Type": "application/json", Accept: "application/json" };
     showAnswer(await ask("/v1/assess", { method: "POST", headers, body: JSON.stringify(readComplaint()) }));
   } catch (error) {
-    showError(error.status ? `没有研判成功（${error.status}）` : "没有研判成功", error.message);
-  } finally {
-    setBusy(false);
-    if (refocus) $("submit").focus({ preventScroll: true });
+    showError(error.status ? `没有研判成功（${error.status}）` : "没有研判成功",
+      error.fit ? error.message : "这一页读不懂服务的答复，请管理员把两者更新到同一版本。");
   }
+  setBusy(false);
   if (window.matchMedia("(max-width: 899px)").matches) $("result").scrollIntoView();
 }
 
-function fill(example) {
-  $("form").reset();
-  $("text").value = example.text;
-  for (const field of document.querySelectorAll("[data-fact]")) {
-    field.value = example.facts[field.dataset.fact] ?? "";
-  }
+/** Put an example, a button with its words and facts, into the form. */
+function fill({ dataset }) {
+  const facts = new URLSearchParams(dataset.facts);
+  $("text").value = dataset.text;
+  for (const field of document.querySelectorAll("[data-fact]")) field.value = facts.get(field.dataset.fact) ?? "";
   countCharacters();
 }
 
-function countCharacters() {
-  $("count").textContent = `${Array.from($("text").value).length} 字`;
-}
+const countCharacters = () => { $("count").textContent = `${Array.from($("text").value).length} 字`; };
 
 async function showVersions() {
-  const versions = $("versions");
-  try {
-    const model = await ask("/v1/model");
+  $("versions").textContent = await ask("/v1/model").then((model) => {
     const made = model.created_at ? `（${localTime(model.created_at, true)}）` : "";
-    versions.textContent = `模型版本 ${model.model_version}${made} · 规则版本 ${model.policy_version}`;
-  } catch {
-    versions.textContent = "版本信息暂时读不到";
-  }
+    return `模型版本 ${model.model_version}${made} · 规则版本 ${model.policy_version}`;
+  }, () => "版本信息暂时读不到");
 }
 
 function start() {
-  $("form").addEventListener("submit", assess);
+  const submit = () => $("form").requestSubmit();
+  const examples = [...document.querySelectorAll("[data-text]")];
+  $("form").addEventListener("submit", (event) => { event.preventDefault(); assess(); });
   $("text").addEventListener("input", countCharacters);
   document.addEventListener("keydown", (event) => {
-    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || event.isComposing) return;
-    event.preventDefault();
-    $("form").requestSubmit();
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !event.isComposing) submit();
   });
-  $("examples").append(...EXAMPLES.map((example) => {
-    const chip = withAttributes(el("button", "chip", example.name), { type: "button" });
-    chip.addEventListener("click", () => { fill(example); $("submit").focus(); });
-    return chip;
-  }));
+  for (const chip of examples) chip.addEventListener("click", () => { fill(chip); $("submit").focus(); });
   setInterval(updateClocks, CLOCK_MS);
   countCharacters();
   showVersions();
-  const demo = EXAMPLES[new URLSearchParams(location.search).get("demo") ?? -1];
-  if (demo) {
-    fill(demo);
-    $("form").requestSubmit();
-  }
+  const demo = examples[Number.parseInt(new URLSearchParams(location.search).get("demo"), 10)];
+  if (demo) { fill(demo); submit(); }
 }
 
 start();

@@ -1,0 +1,83 @@
+"""Shared parts: one model, trained once on the corpus in a home of its own."""
+
+import os
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+from triage.engine import Triage, open_registry  # noqa: E402
+
+
+class Quiet:
+    """A progress display that shows nothing and remembers what it was told."""
+
+    def __init__(self):
+        self.stages = []
+        self.tickets = None
+
+    def stage(self, name, total=None):
+        self.stages.append(name)
+
+    def advance(self, steps=1):
+        pass
+
+    def head(self, name):
+        self.stages.append(name)
+
+    def finish(self):
+        pass
+
+    def loaded(self, tickets, path):
+        self.tickets = tickets
+
+
+@pytest.fixture
+def quiet():
+    return Quiet()
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory):
+    """A home folder with a model trained on the corpus; every test sees it as TRIAGE_HOME."""
+    folder = tmp_path_factory.mktemp("home")
+    (folder / "models").mkdir()
+    before = os.environ.get("TRIAGE_HOME")
+    os.environ["TRIAGE_HOME"] = str(folder)
+    from train import train
+    from triage.cli import TrainingOptions
+
+    train(TrainingOptions(), Quiet())
+    yield folder
+    if before is None:
+        del os.environ["TRIAGE_HOME"]
+    else:
+        os.environ["TRIAGE_HOME"] = before
+
+
+@pytest.fixture(scope="session")
+def desk(home):
+    return Triage.load()
+
+
+@pytest.fixture(scope="session")
+def registry(home):
+    return open_registry()
+
+
+@pytest.fixture(scope="session")
+def corpus():
+    return pd.read_csv(ROOT / "data" / "complaints.csv")
+
+
+@pytest.fixture
+def empty_home(tmp_path, monkeypatch):
+    """A home folder without a model."""
+    (tmp_path / "models").mkdir()
+    monkeypatch.setenv("TRIAGE_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path

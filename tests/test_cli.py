@@ -1,0 +1,200 @@
+import json
+import re
+import sys
+
+import pandas as pd
+import pytest
+
+from triage import cli
+from triage.registry import MODEL_FILE
+
+
+@pytest.fixture
+def run(capsys, monkeypatch):
+    """Run `triage …` and return exit code, output and error output with blanks folded."""
+
+    def call(*words, entry=cli.main):
+        monkeypatch.setattr(sys, "argv", ["triage", *map(str, words)])
+        try:
+            entry()
+            code = 0
+        except SystemExit as stop:
+            code = stop.code or 0
+        out, err = capsys.readouterr()
+        return code, re.sub(r"\s+", " ", out), re.sub(r"\s+", " ", err)
+
+    return call
+
+
+def train_main():
+    from train import train
+
+    cli.run_training(train)
+
+
+def test_score_writes_answers_and_counts_errors(home, run, tmp_path):
+    (tmp_path / "a.csv").write_text('投诉内容\n快递丢了\n""\n太贵\n', "utf-8")
+    code, out, _ = run("score", tmp_path / "a.csv", "-o", tmp_path / "b.xlsx")
+    assert code == 0
+    assert "2 行，其中 0 行有误" in out
+    table = pd.read_excel(tmp_path / "b.xlsx", engine="calamine")
+    assert table["triage_grade"].notna().all()
+
+
+def test_explain_shows_grade_reasons_and_guarded_mentions(home, run):
+    code, out, _ = run("explain", "电话13800001234，还好没烫伤，再不处理我就打12315")
+    assert code == 0
+    for words in ("处置等级 重大", "扬言", "未计入：「烫伤」injury（被否定）", "首次回应"):
+        assert words in out
+    assert "13800001234" not in out
+
+
+def test_evaluate_shows_the_stored_or_a_new_evaluation(home, run, tmp_path, corpus):
+    code, out, _ = run("evaluate")
+    assert code == 0
+    assert "全猜最多" in out and "只看性质" in out and "SnowNLP" in out
+    corpus.head(60).to_csv(tmp_path / "some.csv", index=False)
+    code, out, _ = run("evaluate", tmp_path / "some.csv")
+    assert code == 0
+    assert "some.csv" in out
+
+
+def test_models_are_listed_shown_and_verified(home, run, registry):
+    version = registry.current()
+    assert version in run("models", "list")[1]
+    assert "data_sha256" in run("models", "show")[1]
+    assert "校验一致" in run("models", "verify", version)[1]
+
+
+def test_promote_and_rollback(empty_home, run):
+    from triage.registry import Registry
+
+    registry = Registry(empty_home / "models")
+    a, b = (registry.save([], facts={}, metrics={}).version for _ in range(2))
+    assert f"已启用 {a}" in run("models", "promote", a)[1]
+    run("models", "promote", b)
+    assert f"已退回 {a}" in run("models", "rollback")[1]
+    code, _, err = run("models", "rollback")
+    assert (code, "no earlier promoted model" in err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["score", "none.csv", "-o", "b.csv"], 2, r"none\.csv does not exist: check the path"),
+        (
+            ["score", "a.csv", "-o", "b.csv", "--map", "甲=text"],
+            2,
+            "no column '甲'; it has 投诉内容",
+        ),
+        (["score", "a.csv", "-o", "b.csv", "--map", "投诉内容"], 2, "write 列名=字段"),
+        (["score", "a.csv", "-o", "b.doc"], 2, r"write to one of \.csv"),
+        (["score", "a.csv"], 2, "Missing option '-o'"),
+        (["score", "empty.csv", "-o", "b.csv"], 1, "is empty: export it again"),
+        (["score", "bad.xlsx", "-o", "b.csv"], 1, "no intact Excel file"),
+        (["explain", ""], 1, "The text is empty"),
+        (["explain", "坏了", "--policy", "nope"], 2, "No policy named nope"),
+        (["explain", "坏了", "--model", "nope"], 2, "There is no model nope"),
+        (["models", "promote", "nope"], 2, "There is no model nope"),
+        (["evaluate", "a.csv"], 2, "none of the label columns nature, severity, emotion"),
+        (["nonsense"], 2, "No such command 'nonsense'"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_fault_is_one_message_with_its_exit_code(
+    home, run, tmp_path, monkeypatch, words, code, message
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.csv").write_text("投诉内容\n快递丢了\n", "utf-8")
+    (tmp_path / "empty.csv").write_bytes(b"")
+    (tmp_path / "bad.xlsx").write_bytes(b"PK\x03\x04 broken")
+    found, _, err = run(*words)
+    assert found == code
+    assert re.search(message, err)
+    assert "Traceback" not in err
+
+
+def test_without_a_model_the_way_to_one_is_named(empty_home, run):
+    for words in (["explain", "坏了"], ["serve"], ["evaluate"]):
+        code, _, err = run(*words)
+        assert code == 1
+        assert "python train.py" in err
+
+
+def test_a_tampered_model_is_refused_with_what_to_do(empty_home, run):
+    from triage.registry import Registry
+
+    registry = Registry(empty_home / "models")
+    saved = registry.save([], facts={}, metrics={})
+    registry.promote(saved.version)
+    (saved.path / MODEL_FILE).write_bytes(b"evil")
+    code, _, err = run("explain", "坏了")
+    assert code == 1
+    assert "was changed after training" in err and "triage models rollback" in err
+
+
+def test_a_wrong_setting_is_named(home, run, monkeypatch):
+    monkeypatch.setenv("TRIAGE_MAX_TEXT_CHARS", "many")
+    code, _, err = run("explain", "坏了")
+    assert code == 1
+    assert "TRIAGE_MAX_TEXT_CHARS is 'many'" in err
+
+
+@pytest.mark.parametrize(
+    ("content", "words", "code", "message"),
+    [
+        ("text,nature\n坏了,a\n太慢,a\n好贵,a\n", [], 1, r"nature has 1 class\(es\) \(a\)"),
+        (
+            "text,nature\n坏了,a\n",
+            ["--map", "没有=text"],
+            2,
+            "no column '没有'; it has text, nature",
+        ),
+        ("text\n坏了\n太慢\n", [], 2, "has no label to learn: name the columns"),
+        ("", [], 1, "is empty: export it again"),
+        ("text,nature\n坏了,a\n", ["--split", "moon"], 2, "it must be group or time"),
+        ("text,nature\n坏了,a\n", ["--labels", "none.yaml"], 2, "check --labels"),
+    ],
+    ids=["one-class", "column", "no-labels", "empty", "split", "labels"],
+)
+def test_training_on_an_unusable_file_says_what_to_do(
+    home, run, tmp_path, monkeypatch, content, words, code, message
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "past.csv").write_text(content, "utf-8")
+    found, _, err = run("--data", "past.csv", *words, entry=train_main)
+    assert (found, bool(re.search(message, err))) == (code, True), err
+    assert "Traceback" not in err
+
+
+def test_training_on_own_tickets_ends_with_the_next_command(
+    home, run, tmp_path, monkeypatch, registry
+):
+    monkeypatch.chdir(tmp_path)
+    rows = [
+        {"投诉内容": f"{place}的{what}，{how}", "投诉类型": kind, "受理时间": "2026-03-01"}
+        for place in "东门 西街 南湖 北站 河滩 山脚 桥头 码头 机场 车站 广场 公园".split()
+        for kind, what, how in (
+            ("路灯照明", "路灯不亮", "晚上走路看不见"), ("垃圾清运", "垃圾没人收", "夏天臭得很"),
+            ("占道经营", "摊贩占了人行道", "推婴儿车过不去"),
+        )
+    ] + [{"投诉内容": "只有这一条说树木倒了", "投诉类型": "园林绿化", "受理时间": "2026-01-01"},
+         {"投诉内容": "", "投诉类型": "路灯照明", "受理时间": ""}]  # fmt: skip
+    pd.DataFrame(rows).to_excel(tmp_path / "past.xlsx", index=False)
+    before = registry.current()
+    code, out, err = run("--data", "past.xlsx", entry=train_main)
+    assert code == 0, err
+    new = registry.versions()[-1]
+    assert f"triage models promote {new}" in out
+    assert "列「投诉内容」识别为 text" in err
+    assert "园林绿化（1 行）" in err
+    assert registry.current() == before
+    quarantine = pd.read_csv(tmp_path / "past.quarantine.csv")
+    assert set(quarantine["row"]) == {38, 39}
+    manifest = registry.folder(new).manifest
+    assert manifest["labels"]["nature"] == ["占道经营", "垃圾清运", "路灯照明"]
+    assert manifest["own_heads"] == ["nature"]
+    assert manifest["base_version"] == before
+    code, out, _ = run("explain", "东门的路灯不亮了", "--model", new)
+    assert "路灯照明" in out and "默认团队" in out
+    json.loads((registry.folder(new).path / "metrics.json").read_text("utf-8"))

@@ -1,0 +1,135 @@
+import numpy as np
+import pytest
+
+from triage.features import TextFeatures, prepare, word_ngrams
+from triage.model import (
+    NEVER,
+    NatureHead,
+    OrderedHead,
+    fit_space,
+    fit_temperature,
+    precision_threshold,
+)
+from triage.schema import EMOTIONS, SEVERITIES, DataError
+
+TEXTS = [f"{what}第{i}次{how}" for i in range(12) for what, how in
+         (("快递", "丢了"), ("客服", "不理人"), ("扣费", "太多"))]  # fmt: skip
+NATURES = np.array(["物流", "服务", "费用"] * 12, dtype=object)
+GROUPS = np.arange(len(TEXTS))
+
+
+@pytest.fixture(scope="module")
+def features():
+    return TextFeatures().fit(TEXTS)
+
+
+def test_features_are_two_parts_of_length_one(features):
+    matrix = features.transform(TEXTS)
+    assert matrix.shape == (len(TEXTS), features.n_features_)
+    words, chars = matrix[:, : features.n_words_], matrix[:, features.n_words_ :]
+    for part in (words, chars):
+        np.testing.assert_allclose(part.multiply(part).sum(axis=1), 1, rtol=1e-5)
+
+
+def test_an_unknown_text_has_no_features(features):
+    assert features.transform(["xyz"]).nnz == 0
+    assert features.known_share(["xyz", TEXTS[0]]).tolist() == [0.0, 1.0]
+
+
+def test_words_pass_over_blanks():
+    assert word_ngrams(["a", " ", "b"]) == ["a", "b", "a b"]
+
+
+def test_weights_of_characters_add_up_to_the_linear_output(features):
+    rng = np.random.default_rng(0)
+    weights = rng.normal(size=(features.n_features_, 2))
+    text = "快递第3次不理人，又 丢了"
+    row = features.transform([text])
+    shares = features.character_weights(text, row, weights)
+    assert shares.shape == (len(text), 2)
+    np.testing.assert_allclose(shares.sum(axis=0), (row @ weights)[0], rtol=1e-6)
+
+
+def test_a_nature_head_learns_any_taxonomy(features):
+    matrix = features.transform(TEXTS)
+    head = NatureHead().fit(matrix, NATURES.astype(str), GROUPS)
+    assert head.classes_.tolist() == sorted(set(NATURES))
+    assert (head.predict(matrix) == NATURES).all()
+    np.testing.assert_allclose(head.predict_proba(matrix).sum(axis=1), 1)
+    assert head.held_out_right_.mean() > 0.9
+    coef, intercept = head.direction("物流")
+    np.testing.assert_allclose(
+        matrix @ coef + intercept, head.decision_function(matrix)[:, 1], rtol=1e-5
+    )
+
+
+def test_two_classes_are_enough(features):
+    labels = np.where(NATURES == "物流", "物流", "其他")
+    matrix = features.transform(TEXTS)
+    head = NatureHead().fit(matrix, labels, GROUPS)
+    assert (head.predict(matrix) == labels).all()
+
+
+def test_an_ordered_head_gives_a_distribution_over_all_steps(features):
+    steps = np.array([SEVERITIES[i % 3] for i in range(len(TEXTS))])
+    matrix = features.transform(TEXTS)
+    head = OrderedHead(SEVERITIES).fit(matrix, steps, GROUPS)
+    table = head.predict_proba(matrix)
+    assert table.shape == (len(TEXTS), 4)
+    assert (table >= 0).all()
+    np.testing.assert_allclose(table.sum(axis=1), 1)
+    assert (head.predict(matrix) == steps).all()
+    assert table[:, 3].max() < 0.1
+
+
+def test_an_ordered_head_leaves_unseen_steps_nearly_impossible(features):
+    steps = np.array(["calm"] * 35 + ["annoyed"])
+    head = OrderedHead(EMOTIONS).fit(features.transform(TEXTS), steps, GROUPS)
+    assert (head.predict_proba(features.transform(TEXTS))[:, 2:] < 0.05).all()
+
+
+def test_held_out_answers_are_not_saved(features):
+    import pickle
+
+    head = NatureHead().fit(features.transform(TEXTS), NATURES.astype(str), GROUPS)
+    again = pickle.loads(pickle.dumps(head))
+    assert not hasattr(again, "held_out_")
+    assert again.get_params() == {"C": 1.0}
+
+
+def test_one_label_is_no_head():
+    with pytest.raises(DataError, match=r"column severity has only the label minor.*Add tickets"):
+        fit_space(TEXTS, {"severity": np.array(["minor"] * len(TEXTS), dtype=object)}, GROUPS)
+
+
+def test_a_row_without_a_label_is_left_out_of_that_head_only():
+    labels = NATURES.copy()
+    labels[:3] = None
+    space = fit_space(TEXTS, {"nature": labels}, GROUPS)
+    assert len(space.heads["nature"].held_out_) == len(TEXTS) - 3
+
+
+def test_a_temperature_cools_overconfident_margins():
+    rng = np.random.default_rng(0)
+    codes = rng.integers(0, 3, 500)
+    margins = np.eye(3)[np.where(rng.random(500) < 0.7, codes, rng.integers(0, 3, 500))] * 20
+    assert fit_temperature(margins, codes) > 3
+
+
+@pytest.mark.parametrize(("target", "threshold"), [(0.5, 0.22), (0.9, 0.56), (1.0, 0.61)], ids=str)
+def test_the_threshold_is_the_least_that_reaches_the_precision(target, threshold):
+    sureness = np.arange(1, 101) / 100
+    right = sureness > 0.60
+    right[55] = False
+    found = precision_threshold(sureness, right, target)
+    above = right[sureness >= found]
+    assert above.mean() >= target
+    assert found == pytest.approx(threshold, abs=0.06)
+
+
+def test_a_precision_out_of_reach_is_never():
+    assert precision_threshold(np.linspace(0, 1, 50), np.zeros(50, bool), 0.9) == NEVER
+
+
+def test_a_prepared_text_hides_personal_data():
+    assert prepare("电话13800001234！！！！").text == "电话*!!"

@@ -1,0 +1,173 @@
+import json
+import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from fastapi.testclient import TestClient
+
+from triage.schema import SEVERITIES
+from triage.service.app import create_app
+from triage.service.problems import CODES, MEDIA_TYPE
+
+FRIDGE = "快递把冰箱摔坏了，客服一直不理，再不处理我就打12315"
+
+
+@pytest.fixture(scope="module")
+def client(desk):
+    with TestClient(create_app(desk), raise_server_exceptions=False) as client:
+        yield client
+
+
+def test_one_complaint_is_assessed(client):
+    answer = client.post("/v1/assess", json={"text": FRIDGE, "id": "T1", "amount": 300})
+    assert answer.status_code == 200
+    one = answer.json()
+    assert one["id"] == "T1"
+    assert one["grade"] == "critical"
+    assert one["signals"][0]["span"] == [16, 28]
+    assert one["deadlines"][0]["due_at"].endswith("+08:00")
+
+
+def test_the_answer_of_the_service_is_that_of_the_library(client, desk):
+    from pydantic import TypeAdapter
+
+    from triage import Complaint
+    from triage.schema import Assessment
+
+    facts = {"text": FRIDGE, "received_at": "2026-11-22T12:00:00"}
+    answer = client.post("/v1/assess", json=facts)
+    parsed = TypeAdapter(Assessment).validate_json(answer.content)
+    assert parsed == desk.assess(Complaint(**facts))
+
+
+def test_each_item_of_a_batch_succeeds_or_fails_alone(client):
+    items = [{"text": "坏了"}, {"text": ""}, {"texts": "x"}, 3, {"text": "太贵", "id": "last"}]
+    answers = client.post("/v1/assess/batch", json={"items": items}).json()["items"]
+    kinds = [next(iter(answer)) for answer in answers]
+    assert kinds == ["assessment", "problem", "problem", "problem", "assessment"]
+    assert answers[1]["problem"]["code"] == "text_empty"
+    assert answers[2]["problem"]["errors"][0]["field"] == "text"
+    assert answers[4]["assessment"]["id"] == "last"
+    assert client.post("/v1/assess/batch", json={"items": []}).json() == {"items": []}
+
+
+@pytest.mark.parametrize(
+    ("request_", "code"),
+    [
+        ({"json": {"text": ""}}, "text_empty"),
+        ({"json": {"text": "x" * 100_001}}, "text_too_long"),
+        ({"json": {"text": "坏了", "chanel": "app"}}, "request_invalid"),
+        ({"json": {"text": "坏了", "amount": -5}}, "request_invalid"),
+        ({"json": {"text": 5}}, "request_invalid"),
+        ({"json": []}, "request_invalid"),
+        ({"content": b"{bad"}, "json_invalid"),
+        ({"content": b"\xff\xfe"}, "json_invalid"),
+        ({"content": b""}, "request_invalid"),
+        ({"content": b"x" * 8_000_001}, "body_too_large"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_bad_request_gets_problem_details_with_a_stable_code(client, request_, code):
+    answer = client.post(
+        "/v1/assess", headers={"content-type": "application/json"}, **request_
+    )  # fmt: skip
+    assert answer.headers["content-type"] == MEDIA_TYPE
+    found = answer.json()
+    assert (found["code"], found["status"]) == (code, answer.status_code)
+    assert answer.status_code == CODES[code][0]
+    assert re.search("[\u4e00-\u9fff]", found["detail"])
+
+
+def test_a_problem_does_not_repeat_what_was_sent(client):
+    answer = client.post("/v1/assess", json={"text": "坏了", "amount": "13800001234号"})
+    assert answer.status_code == 422
+    assert "13800001234" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "code"),
+    [("GET", "/v1/nothing", "not_found"), ("GET", "/v1/assess", "method_not_allowed")],
+)
+def test_an_unknown_address_or_method_is_a_problem(client, method, path, code):
+    assert client.request(method, path).json()["code"] == code
+
+
+def test_too_large_a_batch_is_refused(client):
+    answer = client.post("/v1/assess/batch", json={"items": [{"text": "坏"}] * 1001})
+    assert answer.json()["code"] == "batch_too_large"
+
+
+def test_a_body_without_declared_length_is_counted(client):
+    def stream():
+        for _ in range(10):
+            yield b"x" * 1_000_000
+
+    answer = client.post("/v1/assess", content=stream())
+    assert answer.json()["code"] == "body_too_large"
+
+
+def test_an_unexpected_error_is_a_problem_without_its_text(desk, monkeypatch):
+    monkeypatch.setattr(desk, "assess", lambda complaint: 1 / 0)
+    with TestClient(create_app(desk), raise_server_exceptions=False) as client:
+        answer = client.post("/v1/assess", json={"text": "坏了"})
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal")
+    assert "division" not in answer.text
+
+
+def test_the_model_and_policy_in_force_are_named(client, desk):
+    found = client.get("/v1/model").json()
+    assert found["model_version"] == desk.model_version
+    assert found["labels"]["severity"] == list(SEVERITIES)
+    assert found["thresholds"] == desk.model.thresholds
+    assert client.get("/healthz").json() == {"status": "ok"}
+    ready = client.get("/readyz").json()
+    assert ready["model_version"] == found["model_version"]
+    assert ready["policy_version"] == found["policy_version"]
+
+
+PAGES = ("/", "/docs", "/console/console.js", "/console/console.css", "/openapi.json")
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_no_page_loads_anything_from_another_host(client, path):
+    answer = client.get(path)
+    assert answer.status_code == 200
+    loads = re.findall(r"""(?:src|href|url)\s*[=(:]\s*["']?(https?:)?//""", answer.text)
+    assert loads == []
+    assert "cdn" not in answer.text
+
+
+def test_everything_the_pages_name_is_there(client):
+    for page in ("/", "/docs"):
+        for path in re.findall(r"""(?:src|href)=["'](/[^"']*)["']""", client.get(page).text):
+            assert client.get(path).status_code == 200, path
+
+
+def test_the_console_runs_under_a_strict_policy(client):
+    page = client.get("/")
+    assert "default-src 'self'" in page.headers["content-security-policy"]
+    assert not re.search(r"<script(?![^>]*src=)|style=|onclick=", page.text)
+
+
+def test_the_contract_carries_examples_and_problems(client):
+    contract = client.get("/openapi.json").json()
+    assert contract["components"]["schemas"]["Complaint"]["examples"]
+    assert contract["components"]["schemas"]["Problem"]
+    answers = contract["paths"]["/v1/assess"]["post"]["responses"]
+    assert MEDIA_TYPE in answers["422"]["content"]
+    batch = contract["paths"]["/v1/assess/batch"]["post"]["requestBody"]["content"]
+    assert batch["application/json"]["example"]["items"]
+    references = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(contract)))
+    assert references <= set(contract["components"]["schemas"])
+
+
+def test_concurrent_callers_get_their_own_answers(client):
+    barrier = threading.Barrier(8)
+
+    def ask(number):
+        barrier.wait()
+        return client.post("/v1/assess", json={"text": FRIDGE, "id": str(number)}).json()["id"]
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(ask, range(8))) == [str(number) for number in range(8)]

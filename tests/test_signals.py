@@ -118,9 +118,13 @@ def test_every_signal_of_the_contract_is_defined():
 
 @pytest.mark.parametrize(
     ("phrase", "text"),
-    [("打了M(个|次)电话", "打了三十多个电话"), ("缝了N针", "缝了5针"), ("吃出…玻璃", "吃出一块玻璃"),
-     ("投诉(了)?M次", "投诉了好几次")],
-)  # fmt: skip
+    [
+        ("打了M(个|次)电话", "打了三十多个电话"),
+        ("缝了N针", "缝了5针"),
+        ("吃出…玻璃", "吃出一块玻璃"),
+        ("投诉(了)?M次", "投诉了好几次"),
+    ],
+)
 def test_a_phrase_with_conveniences_matches(phrase, text):
     import re
 

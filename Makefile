@@ -41,7 +41,7 @@ format: $(STAMP)  ## put the code in order
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(STAMP)  ## measure speed beside a plain stack, in one run
+bench: $(STAMP) models/current  ## measure speed beside a plain stack, in one run
 	$(BIN)/python -m tests.bench
 
 clean:  ## remove the environment and caches

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 from pydantic import ValidationError
 
-from triage.data import FACTS, clean_fact, read_table, recognise
+from triage.data import FACTS, FAULT, clean_fact, read_table, recognise
 from triage.engine import Triage
 from triage.privacy import mask
 from triage.schema import Assessment, Complaint, TextError, UsageError
@@ -72,7 +72,7 @@ def score_file(
     raw = read_table(source, sheet)
     faults = [
         fault if isinstance(fault, str) else None
-        for fault in (raw.pop("__fault__") if "__fault__" in raw else [None] * len(raw))
+        for fault in (raw.pop(FAULT) if FAULT in raw else [None] * len(raw))
     ]
     headings = [str(heading) for heading in raw.columns]
     columns = recognise(headings, mapping or {})

@@ -63,6 +63,13 @@ def test_a_nature_head_learns_any_taxonomy(features):
     )
 
 
+def test_the_best_features_alone_still_tell_the_classes_apart(features):
+    matrix = features.transform(TEXTS)
+    head = NatureHead(n_best=12).fit(matrix, NATURES.astype(str), GROUPS)
+    assert (head.coef_ != 0).any(axis=1).sum() <= 12
+    assert (head.predict(matrix) == NATURES).all()
+
+
 def test_two_classes_are_enough(features):
     labels = np.where(NATURES == "物流", "物流", "其他")
     matrix = features.transform(TEXTS)
@@ -94,7 +101,7 @@ def test_held_out_answers_are_not_saved(features):
     head = NatureHead().fit(features.transform(TEXTS), NATURES.astype(str), GROUPS)
     again = pickle.loads(pickle.dumps(head))
     assert not hasattr(again, "held_out_")
-    assert again.get_params() == {"C": 1.0}
+    assert again.get_params() == {"C": 1.0, "n_best": 30_000}
 
 
 def test_one_label_is_no_head():

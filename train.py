@@ -17,7 +17,7 @@ from triage.engine import open_registry
 from triage.policy import Policy, load_policy
 from triage.privacy import mask
 from triage.registry import ERRORS_FILE, ModelFolder, Registry, file_digest
-from triage.schema import HEADS, UsageError
+from triage.schema import HEADS, ArtifactError, UsageError
 from triage.settings import Settings, load_settings
 from triage.text import Segmenter, read_user_words
 
@@ -146,8 +146,11 @@ def base_model(registry: Registry, progress: Progress) -> tuple[model.TriageMode
     """Load the newest model of data/, training it first if there is none."""
     digest = file_digest(load_settings().data / "complaints.csv")
     for version in reversed(registry.versions()):
-        if registry.folder(version).manifest.get("base_data") == digest:
-            return registry.load(version)
+        try:
+            if registry.folder(version).manifest.get("base_data") == digest:
+                return registry.load(version)
+        except ArtifactError:
+            continue  # unsigned, spoilt or of another library version: the next one, or a new one
     progress.stage("先用自带语料训练基础模型（只需一次）")
     return registry.load(train(TrainingOptions(), progress).version)
 

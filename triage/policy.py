@@ -291,10 +291,10 @@ class Policy:
         floors = list(found.values())
         if amount is not None:
             floors += [(step, f"涉及金额 {amount:,.0f} 元") for step in _reached(
-                self.file.amount_floors, amount, strict=True)]  # fmt: skip
+                self.file.amount_floors, amount)]  # fmt: skip
         if repeat_count is not None:
             floors += [(step, f"此前已联系 {repeat_count} 次") for step in _reached(
-                self.file.repeat_floors, repeat_count, strict=False)]  # fmt: skip
+                self.file.repeat_floors, repeat_count)]  # fmt: skip
         return floors
 
     def decide(self, sureness: float, thresholds: Mapping[str, float], grade: Grade) -> Decision:
@@ -383,10 +383,9 @@ class Policy:
         return f"性质把握 {sureness:.0%}，建议人工确认后分派"
 
 
-def _reached(floors: Mapping[Grade, float], value: float, *, strict: bool) -> list[Grade]:
+def _reached(floors: Mapping[Grade, float], value: float) -> list[Grade]:
     """Return the gravest step whose floor the value reaches, as a list of none or one."""
-    reached = [step for step, floor in floors.items()
-               if (value > floor if strict else value >= floor)]  # fmt: skip
+    reached = [step for step, floor in floors.items() if value >= floor]
     return [max(reached, key=SEVERITIES.index)] if reached else []
 
 

@@ -19,8 +19,9 @@ MASK = "*"
 
 _KEPT_NUMBER = re.compile(
     r"(?:订单|单号|运单|工单|快递单|流水|编号|型号|保单|合同|发票|票号|航班|学号|户号|序列号|取件码"
-    r"|条码|货号|批号|案号|凭证|order)[^\d。;,!?\n]{0,8}$"
+    r"|条码|货号|批号|案号|凭证|order|sn|no)(?:编?号码?|单号|尾号|是|为|[:#. ]|no|id){0,4}$"
 )
+_PHONE_WORD = re.compile(r"(?:^|[^a-z])(?:tel|phone|mobile|mob|call|t|m)[.:]? ?$")
 _ID_CUE = re.compile(r"身份证[^\d。;!?\n]{0,8}$")
 _CARD_CUE = re.compile(
     r"(?:卡号|银行卡|储蓄卡|信用卡|借记卡|工资卡|账号|帐号|账户|帐户|card)[^\d。;!?\n]{0,10}$"
@@ -39,6 +40,10 @@ _SURNAMES = (
 _COMPOUND = "欧阳|司马|上官|诸葛|东方|皇甫|尉迟|公孙|慕容|司徒|令狐|夏侯|端木|南宫|独孤|轩辕"
 _TITLE = "先生|女士|小姐|太太"
 _NOT_A_NAME = re.compile(r"师傅|经理|老板|总|医生|老师|主任|阿姨|叔|哥|姐|警官|律师|队长|工$")
+_AFTER_NAME = (
+    "在来是今于的电手联住性身和与想要有买去说因我他她家从向被给这那现也就曾已年号称系为先女小太"
+)
+_CALLED = "车|马上|全|白|高|和|于|左|向|温|冷|安|强|盛|满|了|一|单|号"
 _NUMERAL = r"(?:\d{1,5}|[一二三四五六七八九十百]{1,4})"
 
 
@@ -65,7 +70,13 @@ def _always(text: str, found: re.Match[str]) -> bool:
 
 def _no_kept_number(text: str, found: re.Match[str]) -> bool:
     """Tell a telephone number from an order, ticket or model number."""
-    return not _KEPT_NUMBER.search(text, max(0, found.start() - 20), found.start())
+    begin = max(0, found.start() - 20)
+    if _KEPT_NUMBER.search(text, begin, found.start()):
+        return False
+    before = text[begin : found.start()]
+    return (
+        not before[-1:].isascii() or not before[-1:].isalpha() or bool(_PHONE_WORD.search(before))
+    )
 
 
 def _is_identity_card(text: str, found: re.Match[str]) -> bool:
@@ -124,7 +135,7 @@ _RULES = (
     ),
     _Rule(
         "mobile", "11",
-        re.compile(r"(?<![\da-z])(?:\+?86[ -]?)?1[3-9]\d[ -]?\d{4}[ -]?\d{4}(?!\d)"),
+        re.compile(r"(?<!\d)(?:\+?86[ -]?)?1[3-9]\d[-. ·]?\d{4}[-. ·]?\d{4}(?!\d)"),
         _no_kept_number,
     ),
     _Rule(
@@ -174,9 +185,9 @@ _RULES = (
     _Rule(
         "name", "",
         re.compile(
-            rf"(?:姓名|联系人|我叫|我是叫|我的名字是|本人)(?:是|为|[:: ]){{0,3}}"
-            rf"((?:(?:{_COMPOUND})[\u4e00-\u9fff]{{1,2}}|[{_SURNAMES}][\u4e00-\u9fff]{{1,2}}))"
-            r"(?=[,.;!?、。\s()的电手座微q邮家地住来]|联系|身份|\d|$)"
+            rf"(?:姓名|联系人|我叫(?!{_CALLED})|我的名字是|本人)(?:是|为|叫|[:: ]){{0,3}}"
+            rf"((?:(?:{_COMPOUND})[\u4e00-\u9fff]|[{_SURNAMES}][\u4e00-\u9fff])"
+            rf"(?:(?![{_AFTER_NAME}])[\u4e00-\u9fff])?)"
         ),
         _is_name,
     ),
@@ -267,6 +278,9 @@ def with_placeholders(normalised: Normalised, personal: list[Personal]) -> Norma
     if not personal and MASK not in normalised.text:
         return normalised
     masked = mask_spans(normalised.text, (Span(p.start, p.end) for p in personal))
-    runs = [(run.start() + 1, run.end()) for run in re.finditer(r"\*{2,}", masked)]
+    cuts = []
+    for run in re.finditer(r" *\*[* ]*", masked):
+        kept = masked.index(MASK, run.start())
+        cuts += [(run.start(), kept), (kept + 1, run.end())]
     replaced = Normalised(masked, normalised.starts, normalised.ends, normalised.source_length)
-    return replaced.without(runs)
+    return replaced.without(cuts)

@@ -7,6 +7,7 @@ one. A folder is verified before anything in it is unpickled.
 from __future__ import annotations
 
 import hmac
+import io
 import json
 import os
 import shutil
@@ -120,15 +121,17 @@ class Registry:
         """Return the registered versions, oldest first."""
         if not self.root.is_dir():
             return []
-        return sorted(
-            folder.name for folder in self.root.iterdir()
+        names = [
+            folder.name
+            for folder in self.root.iterdir()
             if (folder / MANIFEST_FILE).is_file() and not folder.name.startswith(".")
-        )  # fmt: skip
+        ]
+        return sorted(names, key=lambda name: [part.zfill(12) for part in name.split("-")])
 
     def current(self) -> str | None:
         """Return the promoted version, or None."""
         file = self.root / CURRENT_FILE
-        return file.read_text("utf-8").strip() or None if file.is_file() else None
+        return file.read_text("utf-8", "replace").strip() or None if file.is_file() else None
 
     def folder(self, version: str | Path | None = None) -> ModelFolder:
         """Find a version by name or path, the promoted one if none is named.
@@ -157,6 +160,8 @@ class Registry:
             )
         try:
             manifest = json.loads((path / MANIFEST_FILE).read_text("utf-8"))
+            if not isinstance(manifest, dict):
+                raise ValueError("it is no JSON object")
         except (OSError, ValueError) as error:
             raise ArtifactError(
                 f"{path} has no readable {MANIFEST_FILE} ({error}): train again.",
@@ -209,8 +214,11 @@ class Registry:
             If the folder fails its checks or the file can't be unpickled.
         """
         found = self.verify(version)
+        content = (found.path / MODEL_FILE).read_bytes()
+        if sha256(content).hexdigest() != found.manifest["files"][MODEL_FILE]:
+            raise ArtifactError(f"{found.path / MODEL_FILE} changed while it was read: try again.")
         try:
-            return joblib.load(found.path / MODEL_FILE), found
+            return joblib.load(io.BytesIO(content)), found
         except ArtifactError:
             raise
         except Exception as error:  # unpickling may raise anything
@@ -237,9 +245,9 @@ class Registry:
             "previous": previous,
             "reason": reason,
         }
+        _replace(self.root / CURRENT_FILE, f"{found.version}\n")
         with (self.root / HISTORY_FILE).open("a", encoding="utf-8") as history:
             history.write(json.dumps(line, ensure_ascii=False) + "\n")
-        _replace(self.root / CURRENT_FILE, f"{found.version}\n")
         return found
 
     def rollback(self) -> ModelFolder:
@@ -252,9 +260,7 @@ class Registry:
         """
         current = self.current()
         trail: list[str] = []
-        file = self.root / HISTORY_FILE
-        for line in file.read_text("utf-8").splitlines() if file.is_file() else ():
-            entry = json.loads(line)
+        for entry in self._promotions():
             if entry.get("reason") == "rollback" and trail:
                 trail.pop()
             elif not trail or trail[-1] != entry["version"]:
@@ -268,6 +274,19 @@ class Registry:
                 code="no_earlier_model",
             )
         return self.promote(trail[-1], reason="rollback")
+
+    def _promotions(self) -> list[dict[str, Any]]:
+        """Return the history of promotions; a line that was cut off by a crash is passed over."""
+        file = self.root / HISTORY_FILE
+        entries = []
+        for line in file.read_text("utf-8", "replace").splitlines() if file.is_file() else ():
+            try:
+                entry = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(entry, dict) and "version" in entry:
+                entries.append(entry)
+        return entries
 
     def _sign(self, manifest: Mapping[str, Any]) -> str:
         """Return the HMAC-SHA256 of a manifest without its own `hmac`."""

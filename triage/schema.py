@@ -122,7 +122,22 @@ def replace_surrogates(text: object) -> object:
 
 Text = Annotated[str, BeforeValidator(replace_surrogates)]
 Name = Annotated[str, BeforeValidator(replace_surrogates), Field(max_length=200)]
-ShanghaiTime = Annotated[datetime, AfterValidator(in_shanghai)]
+
+
+def plausible_time(moment: datetime) -> datetime:
+    """Return `moment` in Asia/Shanghai.
+
+    Raises
+    ------
+    ValueError
+        If its year is before 1970 or after 2200, as database fillers are.
+    """
+    if not 1970 <= moment.year <= 2200:
+        raise ValueError("the year must lie between 1970 and 2200")
+    return in_shanghai(moment)
+
+
+ShanghaiTime = Annotated[datetime, AfterValidator(plausible_time)]
 
 
 class Complaint(BaseModel):

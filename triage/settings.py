@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
@@ -101,11 +102,23 @@ def read_config(path: Path, shape: type[Config]) -> tuple[Config, str]:
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}. Name a file that exists.") from error
     try:
-        return shape.model_validate(yaml.load(content, _StrictLoader)), sha256(content).hexdigest()
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not readable as YAML: {error}") from error
+        return shape.model_validate(parse_yaml(content, path)), sha256(content).hexdigest()
     except ValidationError as error:
         raise ConfigError("\n".join(f"{path}: {line}" for line in _faults(error))) from error
+
+
+def parse_yaml(content: bytes | str, path: Path) -> Any:
+    """Parse YAML; a repeated key is refused.
+
+    Raises
+    ------
+    ConfigError
+        If it is no YAML; the message names `path`.
+    """
+    try:
+        return yaml.load(content, _StrictLoader)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not readable as YAML: {error}") from error
 
 
 def _faults(error: ValidationError) -> list[str]:
@@ -128,6 +141,10 @@ class _StrictLoader(yaml.SafeLoader):
         seen: set[Any] = set()
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, Hashable):
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"{key!r} can't be a key: write a word", key_node.start_mark
+                )
             if key in seen:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"the key {key!r} stands here a second time: keep one",

@@ -27,6 +27,9 @@ NAMES = ("self_harm", "injury", "food_safety", "fire_safety", "fraud", "privacy"
          "malicious", "abuse")  # fmt: skip
 """Signal names in the order of FIELD's table; they are part of the contract."""
 
+MOST_MENTIONS = 20
+"""Mentions of one signal that are looked at: a text of nothing but 受伤 must not hold a worker."""
+
 Guard = Literal["hypothesis", "settled", "quotation", "doubt", "own_channel"]
 
 _GAP = r"[^,。.!?;\n]{0,6}?"
@@ -66,6 +69,8 @@ class Cues(BaseModel):
 
     negation: tuple[str, ...]
     filler: tuple[str, ...]
+    brief_negation: tuple[str, ...]
+    brief_filler: tuple[str, ...]
     double: tuple[str, ...]
     negated_after: tuple[str, ...]
     hypothesis: tuple[str, ...]
@@ -221,12 +226,14 @@ def _collect(
 
 
 def _longest(places: list[tuple[int, int, Certainty]]) -> list[tuple[int, int, Certainty]]:
-    """Of overlapping places keep the longest; at equal length the first listed."""
+    """Of overlapping places keep the longest, the first of equal ones; not more than the cap."""
     kept: list[tuple[int, int, Certainty]] = []
-    for place in sorted(places, key=lambda place: place[0] - place[1]):
-        if all(place[1] <= other[0] or other[1] <= place[0] for other in kept):
+    for place in sorted(places, key=lambda place: (place[0], -place[1])):
+        if not kept or kept[-1][1] <= place[0]:
             kept.append(place)
-    return kept
+        elif place[1] - place[0] > kept[-1][1] - kept[-1][0]:
+            kept[-1] = place
+    return kept[:MOST_MENTIONS]
 
 
 class _Guards:
@@ -235,13 +242,17 @@ class _Guards:
     def __init__(self, cues: Cues) -> None:
         filler = _one_of(cues.filler)
         listed = r"(?:[^,。!?;\n]{1,6}[、和或及])?"
-        self._negation = re.compile(rf"{_one_of(cues.negation)}{filler}{{0,4}}{listed}$")
-        self._double = re.compile(rf"{_one_of(cues.double)}{filler}{{0,4}}$")
+        brief = _one_of(cues.brief_filler)
+        self._negation = re.compile(
+            rf"{_one_of(cues.negation)}{filler}{{0,4}}{listed}$"
+            rf"|{_one_of(cues.brief_negation)}{brief}{{0,3}}{listed}$"
+        )
+        self._double = re.compile(_one_of(cues.double))
         self._negated_after = re.compile(_one_of(cues.negated_after))
         self._hypothesis = re.compile(rf"{_one_of(cues.hypothesis)}[^,。!?;\n]{{0,12}}$")
         self._question = re.compile(_one_of(cues.question))
         self._threat = re.compile(_one_of(cues.threat))
-        self._done = re.compile(_one_of(cues.done))
+        self._done = re.compile(rf"{_one_of(cues.done)}[^,。!?;\n]{{0,4}}$")
         self._settled = re.compile(_one_of(cues.settled))
         self._quotation = re.compile(rf"{_one_of(cues.quotation)}$")
         self._doubt = re.compile(rf"{_one_of(cues.doubt)}[^,。!?;\n]{{0,8}}$")
@@ -313,9 +324,9 @@ def _start_of(boundary: re.Pattern[str], text: str, at: int) -> int:
 
 
 def _end_of(boundary: re.Pattern[str], text: str, at: int) -> int:
-    """Return where the stretch that holds position `at` ends."""
-    found = boundary.search(text, at)
-    return found.start() if found else len(text)
+    """Return where the stretch that holds position `at` ends, 40 characters on at the most."""
+    found = boundary.search(text, at, at + 40)
+    return found.start() if found else min(len(text), at + 40)
 
 
 def longest_literal(phrase: str) -> str:

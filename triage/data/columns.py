@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-import numpy as np
 import pandas as pd
-import yaml
 
-from triage.schema import HEADS, DataError, Kind, UsageError, in_shanghai
+from triage.data.encoding import decode
+from triage.schema import HEADS, DataError, Kind, UsageError, plausible_time
+from triage.settings import parse_yaml
 
 FACTS = ("id", "kind", "channel", "industry", "product", "region", "customer_id", "customer_tier",
          "received_at", "amount", "repeat_count", "resolution")  # fmt: skip
@@ -26,7 +26,7 @@ HEADINGS: Mapping[str, tuple[str, ...]] = {
                "工单类型", "诉求类型", "业务类型", "一级分类", "一级标签", "类型", "类别", "分类",
                "category", "type"),
     "severity": ("投诉等级", "严重程度", "严重等级", "投诉级别", "紧急程度", "工单等级", "等级",
-                 "级别", "优先级", "priority", "level"),
+                 "级别", "level"),
     "emotion": ("情绪", "客户情绪", "情绪等级", "情绪级别", "mood"),
     "id": ("工单编号", "工单号", "投诉编号", "投诉单号", "受理编号", "留言编号", "编号", "单号",
            "序号", "ticket_id"),
@@ -85,6 +85,11 @@ def recognise(headings: Sequence[str], mapping: Mapping[str, str]) -> dict[str, 
         If the mapping names a heading that the file lacks, or a column that we don't know.
     """
     listed = ", ".join(headings)
+    if twice := {column for column in mapping.values() if list(mapping.values()).count(column) > 1}:
+        raise UsageError(
+            f"--map names two headings for {', '.join(sorted(twice))}: keep one.",
+            code="column_unknown",
+        )
     for heading, column in mapping.items():
         if heading not in headings:
             raise UsageError(
@@ -108,6 +113,14 @@ def recognise(headings: Sequence[str], mapping: Mapping[str, str]) -> dict[str, 
     return found
 
 
+def is_known_heading(heading: str) -> bool:
+    """Tell whether a cell reads like a heading of an export."""
+    plain = _plain(heading)
+    return any(
+        plain == _plain(known) for column in COLUMNS for known in (column, *HEADINGS[column])
+    )
+
+
 def _plain(heading: str) -> str:
     """Fold blanks, marks and case of a heading."""
     folded = unicodedata.normalize("NFKC", heading).lower()
@@ -126,7 +139,7 @@ def read_label_mapping(path: Path) -> dict[str, dict[str, str]]:
     """
     if not path.is_file():
         raise UsageError(f"{path} does not exist: check --labels.", code="file_missing")
-    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    content = parse_yaml(decode(path.read_bytes())[0], path)
     if not isinstance(content, dict) or not all(
         head in HEADS and isinstance(values, dict) for head, values in content.items()
     ):
@@ -160,7 +173,7 @@ def clean_fact(column: str, value: Any) -> Any:
 
 def as_text(value: Any) -> str | None:
     """Return a cell as text, whole numbers without `.0`, blanks as None."""
-    if value is None or (isinstance(value, float) and np.isnan(value)):
+    if value is None or pd.api.types.is_scalar(value) and pd.isna(value):
         return None
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
@@ -170,9 +183,9 @@ def as_text(value: Any) -> str | None:
 def _to_time(value: Any) -> pd.Timestamp:
     if isinstance(value, int | float) and 20_000 < value < 80_000:  # Excel's day number
         moment = pd.Timestamp("1899-12-30") + pd.Timedelta(days=float(value))
-        return pd.Timestamp(in_shanghai(moment.round("s").to_pydatetime()))
+        return pd.Timestamp(plausible_time(moment.round("s").to_pydatetime()))
     text = str(value).strip().replace("年", "-").replace("月", "-").replace("日", " ")
-    return pd.Timestamp(in_shanghai(pd.Timestamp(text).to_pydatetime()))
+    return pd.Timestamp(plausible_time(pd.Timestamp(text).to_pydatetime()))
 
 
 def _to_amount(value: Any) -> float:

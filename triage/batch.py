@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +14,20 @@ from pydantic import ValidationError
 
 from triage.data import FACTS, FAULT, clean_fact, read_table, recognise
 from triage.engine import Triage
-from triage.privacy import mask
+from triage.privacy import MASK, mask
 from triage.schema import Assessment, Complaint, TextError, UsageError
 
 PREFIX = "triage_"
-"""What the names of added columns begin with, so that none of the file's own is overwritten."""
+"""What the names of added columns begin with; columns of an earlier run are replaced."""
+
+EXCEL_CELL = 32_767
+"""Characters that an Excel cell holds."""
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+_PERSONAL_HEADING = re.compile(
+    r"电话|手机|姓名|联系人|联系方式|身份证|证件号|住址|地址|微信|邮箱|卡号|车牌"
+)
 
 ANSWER_COLUMNS = ("nature", "nature_name", "nature_probability", "severity", "severity_probability",
                   "emotion", "sentiment", "signals", "grade", "grade_name", "decision", "team",
@@ -98,7 +109,7 @@ def score_file(
     added = pd.DataFrame(rows, columns=list(ANSWER_COLUMNS))
     for name in ANSWER_COLUMNS:
         table[PREFIX + name] = added[name].to_numpy()
-    write(table, target)
+    write(table)
     return Scored(
         len(answers),
         sum(isinstance(answer, TextError) for answer in answers),
@@ -140,13 +151,25 @@ def _complaint(row: Mapping[Hashable, Any], columns: Mapping[str, str], fault: s
 
 
 def _masked(raw: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
-    """Mask every text cell but ids, which are kept for joining."""
+    """Mask every cell but ids, which are kept for joining; whole columns of personal data go."""
     ids = {columns.get("id"), columns.get("customer_id")}
     table = raw.copy()
     for heading in table.columns:
-        if heading not in ids and table[heading].dtype.kind in "OUT":
-            table[heading] = [mask(v) if isinstance(v, str) else v for v in table[heading]]
+        if heading in ids:
+            continue
+        hide = _PERSONAL_HEADING.search(str(heading)) and heading not in columns.values()
+        table[heading] = pd.Series(
+            [_masked_cell(cell, bool(hide)) for cell in table[heading]],
+            index=table.index, dtype=object,
+        )  # fmt: skip
     return table
+
+
+def _masked_cell(cell: Any, hide: bool) -> Any:
+    """Mask a cell; one without personal data stays as it is."""
+    text = str(cell)
+    masked = MASK * len(text) if hide and not pd.isna(cell) else mask(text)
+    return cell if masked == text else masked
 
 
 def _row(answer: Assessment | TextError, notes: Sequence[str]) -> dict[str, Any]:
@@ -180,31 +203,62 @@ def _row(answer: Assessment | TextError, notes: Sequence[str]) -> dict[str, Any]
     }
 
 
-def _writer(target: Path) -> Callable[[pd.DataFrame, Path], None]:
-    """Return what writes the target's kind of file."""
-    writers: dict[str, Callable[[pd.DataFrame, Path], None]] = {
-        ".csv": lambda table, path: table.to_csv(path, index=False, encoding="utf-8-sig"),
-        ".xlsx": lambda table, path: _without_zones(table).to_excel(path, index=False),
+def _writer(target: Path) -> Callable[[pd.DataFrame], None]:
+    """Return what writes the target whole or not at all.
+
+    Raises
+    ------
+    UsageError
+        If the target's kind is unknown or its folder can't be written to.
+    """
+    kinds: dict[str, Callable[[pd.DataFrame, Path], None]] = {
+        ".csv": lambda table, path: _safe(table).to_csv(path, index=False, encoding="utf-8-sig"),
+        ".xlsx": lambda table, path: _fit_excel(_safe(table)).to_excel(path, index=False),
         ".parquet": lambda table, path: _plain(table).to_parquet(path, index=False),
     }
-    if target.suffix.lower() not in writers:
-        raise UsageError(f"-o {target}: write to one of {', '.join(writers)}.")
+    kind = target.suffix.lower()
+    if kind not in kinds:
+        raise UsageError(f"-o {target}: write to one of {', '.join(kinds)}.")
     if not target.parent.is_dir():
         raise UsageError(f"-o {target}: the folder {target.parent} does not exist: create it.")
-    return writers[target.suffix.lower()]
+    if target.is_dir() or not os.access(target.parent, os.W_OK):
+        raise UsageError(f"-o {target} can't be written: name a file in a folder of yours.")
+
+    def write(table: pd.DataFrame) -> None:
+        draft = target.with_name(f".{target.stem}.draft{kind}")
+        try:
+            kinds[kind](table, draft)
+            draft.replace(target)
+        finally:
+            draft.unlink(missing_ok=True)
+
+    return write
 
 
-def _without_zones(table: pd.DataFrame) -> pd.DataFrame:
-    """Excel knows no time zones."""
+def _safe(table: pd.DataFrame) -> pd.DataFrame:
+    """Put a mark before cells that a spreadsheet would run as a formula."""
+    return table.map(
+        lambda cell: f"'{cell}" if isinstance(cell, str) and cell[:1] in _FORMULA else cell
+    )
+
+
+def _fit_excel(table: pd.DataFrame) -> pd.DataFrame:
+    """Make cells that Excel can hold: no control characters, no zones, 32,767 characters."""
     for heading in table.columns:
         if isinstance(table[heading].dtype, pd.DatetimeTZDtype):
             table[heading] = table[heading].dt.tz_localize(None)
-    return table
+    long = table.map(lambda cell: isinstance(cell, str) and len(cell) > EXCEL_CELL).any(axis=1)
+    noted = [f"{note or ''} 内容过长，表格中只保留前 {EXCEL_CELL} 字".strip()
+             for note in table.loc[long, f"{PREFIX}error"].fillna("")]  # fmt: skip
+    table.loc[long, f"{PREFIX}error"] = noted
+    return table.map(
+        lambda cell: _CONTROL.sub("", cell)[:EXCEL_CELL] if isinstance(cell, str) else cell
+    )
 
 
 def _plain(table: pd.DataFrame) -> pd.DataFrame:
     """Turn columns of mixed types into text, which Parquet asks for."""
     for heading in table.columns:
-        if table[heading].dtype == object and table[heading].map(type).nunique() > 1:
+        if table[heading].dtype == object and table[heading].dropna().map(type).nunique() > 1:
             table[heading] = [None if pd.isna(v) else str(v) for v in table[heading]]
     return table

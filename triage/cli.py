@@ -20,10 +20,10 @@ from triage.data import Tickets, load_tickets, read_label_mapping
 from triage.engine import Triage, open_registry
 from triage.privacy import mask
 from triage.registry import ModelFolder
-from triage.schema import HEADS, Assessment, TriageError, UsageError
+from triage.schema import HEADS, ArtifactError, Assessment, TriageError, UsageError
 
-OUT = Console()
-ERR = Console(stderr=True)
+OUT = Console(markup=False, highlight=False)
+ERR = Console(stderr=True, markup=False, highlight=False)
 
 HEAD_NAMES = {"nature": "性质", "severity": "严重程度", "emotion": "情绪"}
 DECISION_NAMES = {"auto": "可自动分派", "suggest": "建议分派，待人确认", "review": "须人工研判"}
@@ -31,6 +31,9 @@ GUARD_NAMES = {
     "negation": "被否定", "hypothesis": "假设", "settled": "已了结", "quotation": "转述他人",
     "doubt": "只是疑问", "own_channel": "来件渠道本身", "neutral": "另有所指",
 }  # fmt: skip
+
+LEAST_TEST_ROWS = 50
+"""With fewer held-out tickets the figures say little."""
 
 CAPTION = (
     "F1 宏平均；κ 二次加权一致性；低估 判轻的比例；ECE 校准误差；后两列是不读内容的基线（F1 / κ）"
@@ -120,18 +123,23 @@ class Progress:
 
     def loaded(self, tickets: Tickets, path: Path) -> None:
         """Say what was understood of a file, and where the rest went."""
-        say = self.bar.console.print
-        say(f"[bold]{path}[/]：{len(tickets.frame)} 条可用工单")
-        for column, heading in tickets.columns.items():
-            if column != heading:
-                say(f"  列「{heading}」识别为 {column}")
-        for note in tickets.notes:
-            say(f"  {note}")
-        out = [row for row in tickets.quarantine["kept"] if not row]
-        if len(tickets.quarantine):
-            file = write_quarantine(tickets, path)
-            say(f"  [yellow]隔离 {len(out)} 行，另有 {len(tickets.quarantine) - len(out)} 处"
-                f"忽略的事实，逐行原因见 {file}[/]")  # fmt: skip
+        show_loaded(tickets, path, self.bar.console.print)
+
+
+def show_loaded(tickets: Tickets, path: Path, say: Callable[[str], None]) -> None:
+    """Say what was understood of a file; write what was set aside to a quarantine file."""
+    say(f"{path}：{len(tickets.frame)} 条可用工单")
+    for column, heading in tickets.columns.items():
+        if column != heading:
+            say(f"  列「{mask(heading)}」识别为 {column}")
+    for note in tickets.notes:
+        say(f"  {mask(note)}")
+    if len(tickets.quarantine):
+        out = int((~tickets.quarantine["kept"].astype(bool)).sum())
+        file = write_quarantine(tickets, path)
+        say(
+            f"  隔离 {out} 行，另有 {len(tickets.quarantine) - out} 处忽略的事实，逐行原因见 {file}"
+        )
 
 
 def write_quarantine(tickets: Tickets, path: Path) -> Path:
@@ -232,6 +240,8 @@ def show_metrics(title: str, metrics: Mapping[str, Any]) -> None:
 def show_evaluation(found: ModelFolder) -> None:
     """Print a model's evaluation on its held-out tickets, and its thresholds."""
     show_metrics(f"模型 {found.version} 在留出工单上的表现", found.metrics)
+    if found.manifest.get("rows", {}).get("test", LEAST_TEST_ROWS) < LEAST_TEST_ROWS:
+        OUT.print(f"注意：留出的工单不足 {LEAST_TEST_ROWS} 条，成绩仅供参考，请补充工单")
     if thresholds := found.manifest.get("thresholds"):
         auto, suggest = thresholds["auto"], thresholds["suggest"]
         OUT.print(f"自动分派阈值 {auto:.2f}，建议分派阈值 {suggest:.2f}（大于 1 表示不启用）")
@@ -276,11 +286,11 @@ def _baseline(scores: dict[str, float] | None) -> str:
 def show_next_step(saved: ModelFolder) -> None:
     """Say where the model is and what to type next."""
     promoted = open_registry().current() == saved.version
-    OUT.print(f"模型已保存到 [bold]{saved.path}[/]，误判清单见 {saved.path / 'errors.csv'}")
+    OUT.print(f"模型已保存到 {saved.path}，误判清单见 {saved.path / 'errors.csv'}")
     if promoted:
-        OUT.print("该模型已启用。下一步：[bold]triage serve[/]")
+        OUT.print("该模型已启用。下一步：triage serve")
     else:
-        OUT.print(f"尚未启用。下一步：[bold]triage models promote {saved.version}[/]")
+        OUT.print(f"尚未启用。下一步：triage models promote {saved.version}")
 
 
 @app.command(help="给一个文件里的每条投诉评级分派，结果写在每行旁边。")
@@ -306,8 +316,8 @@ def score(
     OUT.print(f"{done.rows} 行，其中 {done.errors} 行有误（原因在 triage_error 列）→ {out}")
     if done.default_routed:
         OUT.print(
-            f"[yellow]{done.default_routed} 行的性质在策略里没有去向，已转默认团队"
-            "（triage_degraded 列为 route.default）[/]"
+            f"{done.default_routed} 行的性质在策略里没有去向，已转默认团队"
+            "（triage_degraded 列为 route.default）"
         )
 
 
@@ -338,9 +348,9 @@ def explain(
 
 
 def _show_answer(answer: Assessment) -> None:
-    OUT.print(f"[bold]{answer.masked_text}[/]")
+    OUT.print(f"{answer.masked_text}")
     OUT.print(
-        f"处置等级 [bold]{answer.grade_name}[/]（{answer.grade}）· "
+        f"处置等级 {answer.grade_name}（{answer.grade}）· "
         f"{DECISION_NAMES[answer.decision]} · {answer.route.name} / {answer.route.desk}"
     )
     OUT.print(
@@ -423,7 +433,11 @@ def list_models() -> None:
     for heading in ("版本", "启用", "训练时间", "训练行", "性质 F1", "严重程度 κ"):
         table.add_column(heading)
     for name in registry.versions():
-        manifest = registry.folder(name).manifest
+        try:
+            manifest = registry.folder(name).manifest
+        except ArtifactError:
+            table.add_row(name, "", "清单无法读取", "", "", "")
+            continue
         summary = manifest.get("summary", {})
         table.add_row(
             name, "●" if name == current else "", str(manifest.get("created_at", "")),
@@ -442,7 +456,7 @@ def show(
     found = open_registry().folder(version)
     for key, value in found.manifest.items():
         if key not in ("files", "summary"):
-            OUT.print(f"{key}: {value}", highlight=False)
+            OUT.print(f"{key}: {value}")
     show_evaluation(found)
 
 
@@ -474,12 +488,8 @@ def _run(command: typer.Typer) -> None:
     try:
         command()
     except TriageError as error:
-        ERR.print(f"[red]error[/] {_escape(str(error))}", highlight=False, soft_wrap=True)
+        ERR.print(f"error {mask(str(error))}", soft_wrap=True)
         sys.exit(error.exit_code)
-
-
-def _escape(text: str) -> str:
-    return text.replace("[", r"\[")
 
 
 def main() -> None:

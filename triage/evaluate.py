@@ -21,6 +21,7 @@ from sklearn.metrics import (
 )
 
 from triage.polarity import area_under_curve
+from triage.privacy import mask
 from triage.schema import HEADS, ORDERED_HEADS
 
 Floats = NDArray[np.float64]
@@ -168,7 +169,7 @@ def head_metrics(
                        if value is not None}
             for baseline, given in baselines.items()
         },
-        classes=[ClassMetrics(label, float(p), float(r), float(f), int(n))
+        classes=[ClassMetrics(mask(label), float(p), float(r), float(f), int(n))
                  for label, p, r, f, n in zip(names, *parts, strict=True)],
         slices={slice_: _sliced(name, true, answer, values) for slice_, values in slices.items()},
     )  # fmt: skip
@@ -202,7 +203,7 @@ def _sliced(
         if count >= LEAST_SLICE_ROWS:
             rows = column == value
             scores = _scores(name, true[rows], answer[rows])
-            found[str(value)] = {"rows": int(count), **{
+            found[mask(str(value))] = {"rows": int(count), **{
                 key: score for key, score in scores.items() if score is not None}}  # fmt: skip
     return found
 
@@ -343,14 +344,15 @@ def errors_table(
     Parameters
     ----------
     frame : DataFrame of n_rows
-        Held-out tickets with their labels; `text` must be masked already.
+        Held-out tickets with their labels.
     probabilities : mapping of head to ndarray of shape (n_rows, n_labels)
     labels : mapping of head to sequence of str
 
     Returns
     -------
     DataFrame
-        `head, truth, answer, probability, probability_of_truth, steps_off`, the facts and `text`.
+        `head, truth, answer, probability, probability_of_truth, steps_off`, facts and `text`, all
+        of them masked.
     """
     parts = []
     for head, table in probabilities.items():
@@ -365,10 +367,11 @@ def errors_table(
             continue
         column = {label: at for at, label in enumerate(names)}
         part = frame.loc[wrong, [c for c in ("row", "id", "channel", "industry") if c in frame]]
+        part = part.map(lambda cell: mask(cell) if isinstance(cell, str) else cell)
         part = part.assign(
             head=head,
-            truth=truth[wrong],
-            answer=answer[wrong],
+            truth=[mask(str(label)) for label in truth[wrong]],
+            answer=[mask(str(label)) for label in answer[wrong]],
             probability=table.max(axis=1)[wrong].round(4),
             probability_of_truth=[
                 round(float(row[column[t]]), 4) if t in column else 0.0
@@ -378,7 +381,7 @@ def errors_table(
                 column[a] - column[t] if head in ORDERED_HEADS else 0
                 for t, a in zip(truth[wrong], answer[wrong], strict=True)
             ],
-            text=frame.loc[wrong, "text"],
+            text=frame.loc[wrong, "text"].map(mask),
         )
         parts.append(part)
     if not parts:

@@ -6,7 +6,7 @@ and reason, and what was left out as a duplicate is counted.
 
 from triage.data.columns import COLUMNS, FACTS, clean_fact, read_label_mapping, recognise
 from triage.data.encoding import decode
-from triage.data.split import near_duplicate_groups, split, stable_share, text_share
+from triage.data.split import near_duplicate_groups, split, stable_share
 from triage.data.tables import FAULT, read_table
 from triage.data.tickets import (
     Tickets,
@@ -33,5 +33,4 @@ __all__ = [
     "set_aside_small_classes",
     "split",
     "stable_share",
-    "text_share",
 ]

@@ -144,9 +144,3 @@ def stable_share(group: int) -> float:
     """Return a number in [0, 1) that depends on the group alone."""
     digest = blake2b(int(group).to_bytes(8, signed=True), digest_size=7, person=b"triage")
     return int.from_bytes(digest.digest()) / 2**56
-
-
-def text_share(text: str) -> float:
-    """Return a number in [0, 1) that depends on the normalised text alone."""
-    digest = blake2b(normalise(text).text.encode(), digest_size=7, person=b"triage")
-    return int.from_bytes(digest.digest()) / 2**56

@@ -85,7 +85,7 @@ class Ready(BaseModel):
 def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Describe the problem responses of a route."""
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    names = {400: "Invalid JSON", 413: "Body too large", 422: "Invalid request", 503: "Not ready"}
+    names = {400: "Invalid JSON", 413: "Body too large", 422: "Invalid request"}
     return {status: {"description": names[status], "content": content} for status in statuses}
 
 
@@ -162,7 +162,7 @@ def _add_routes(app: FastAPI, desk: Triage) -> None:
         """Answer as long as the process can."""
         return Health()
 
-    @app.get("/readyz", response_model=Ready, responses=_problems(503), summary="Can it assess?")
+    @app.get("/readyz", response_model=Ready, summary="Can it assess?")
     def readyz() -> Ready:
         """Say which model and policy are loaded."""
         return Ready(model_version=desk.model_version, policy_version=desk.policy.version)

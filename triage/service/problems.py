@@ -8,6 +8,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field, ValidationError
 from pydantic_core import to_json
 
+from triage.privacy import mask
 from triage.schema import TriageError
 
 MEDIA_TYPE = "application/problem+json"
@@ -22,7 +23,6 @@ CODES: dict[str, tuple[int, str, str]] = {
     "batch_too_large": (422, "批量过大", "一次批量的条数超过上限，请分批发送"),
     "not_found": (404, "没有这个地址", "地址不存在，请对照 /docs 检查"),
     "method_not_allowed": (405, "方法不允许", "这个地址不接受该请求方法，请对照 /docs 检查"),
-    "not_ready": (503, "尚未就绪", "模型尚未加载，请稍后再试"),
     "internal": (500, "内部错误", "服务内部出错，已记入日志；请稍后重试"),
 }  # fmt: skip
 """Every code with its HTTP status, title and detail."""
@@ -67,10 +67,15 @@ def problem_of(error: Exception) -> Problem:
 
 def field_faults(errors: Any, prefix: tuple[str, ...]) -> list[FieldFault]:
     """List the fields at fault without their values, which may hold personal data."""
-    return [
-        FieldFault(field=".".join(map(str, (*prefix, *fault["loc"]))), message=fault["msg"])
-        for fault in errors
-    ]
+    return [FieldFault(field=_field(fault, prefix), message=fault["msg"]) for fault in errors]
+
+
+def _field(fault: Any, prefix: tuple[str, ...]) -> str:
+    """Return where a fault stands; the name of an unknown field is masked and cut."""
+    *where, last = (*prefix, *map(str, fault["loc"])) or ("",)
+    if fault["type"] == "extra_forbidden":
+        last = mask(last)[:40]
+    return ".".join((*where, last))
 
 
 def problem_response(found: Problem) -> Response:

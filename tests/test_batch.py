@@ -45,7 +45,8 @@ def test_every_kind_of_file_goes_in_and_out(desk, tmp_path, source, target):
     assert set(table["triage_grade"].dropna()) <= set(SEVERITIES)
     assert table["triage_grade"].isna().tolist() == [False, True, False, False]
     assert table["triage_error"][1].startswith("text_empty")
-    assert "「很多」不是金额" in table["triage_error"][2]
+    assert "「很多」不是金额" in table["triage_note"][2]
+    assert table["triage_error"].isna().tolist() == [True, False, True, True]
     assert table["triage_grade"][3] == "critical"
     assert "13800001234" not in table.to_csv()
 
@@ -82,3 +83,17 @@ def test_a_file_without_texts_names_its_columns(desk, tmp_path):
         score_file(desk, tmp_path / "a.csv", tmp_path / "b.csv")
     done = score_file(desk, tmp_path / "a.csv", tmp_path / "b.csv", mapping={"甲": "text"})
     assert done.errors == 0
+
+
+def test_what_excel_cannot_hold_or_would_run_is_made_safe(desk, tmp_path):
+    rows = pd.DataFrame(
+        {"投诉内容": ["=1+1太贵了", "坏了\x0b了", "长" * 40_000], "联系电话": [13800001234] * 3}
+    )
+    write(rows, tmp_path / "a.parquet")
+    for target in ("b.xlsx", "b.csv"):
+        assert score_file(desk, tmp_path / "a.parquet", tmp_path / target).errors == 0
+        table = read(tmp_path / target)
+        assert table["投诉内容"][0] == "'=1+1太贵了"
+        assert set(table["联系电话"]) == {"*" * 11}
+    assert "只保留前" in read(tmp_path / "b.xlsx")["triage_note"][2]
+    assert not list(tmp_path.glob(".*draft*"))

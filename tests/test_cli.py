@@ -88,6 +88,8 @@ def test_promote_and_rollback(empty_home, run):
         ),
         (["score", "a.csv", "-o", "b.csv", "--map", "投诉内容"], 2, "write 列名=字段"),
         (["score", "a.csv", "-o", "b.doc"], 2, r"write to one of \.csv"),
+        (["score", "a.csv", "-o", "/proc/b.csv"], 2, "can't be written: name a file"),
+        (["score", ".", "-o", "b.csv"], 2, "is a folder: name a file in it"),
         (["score", "a.csv"], 2, "Missing option '-o'"),
         (["score", "empty.csv", "-o", "b.csv"], 1, "is empty: export it again"),
         (["score", "bad.xlsx", "-o", "b.csv"], 1, "no intact Excel file"),
@@ -153,8 +155,10 @@ def test_a_wrong_setting_is_named(home, run, monkeypatch):
         ("", [], 1, "is empty: export it again"),
         ("text,nature\n坏了,a\n", ["--split", "moon"], 2, "it must be group or time"),
         ("text,nature\n坏了,a\n", ["--labels", "none.yaml"], 2, "check --labels"),
+        ("text,nature\n坏了,a\n", ["--labels", "past.csv"], 1, "write `severity"),
+        ("text,nature\n坏了,a\n", ["--words", "none.txt"], 2, "check --words"),
     ],
-    ids=["one-class", "column", "no-labels", "empty", "split", "labels"],
+    ids=["one-class", "column", "no-labels", "empty", "split", "labels", "bad-labels", "words"],
 )
 def test_training_on_an_unusable_file_says_what_to_do(
     home, run, tmp_path, monkeypatch, content, words, code, message
@@ -193,3 +197,20 @@ def test_training_on_own_tickets_ends_with_the_next_command(
     assert registry.folder(new).metrics["heads"]["nature"]["macro_f1"] > 0.8
     code, out, err = run("explain", "酒店的房间有霉味，前台不给换", "--model", new)
     assert "酒店住宿" in out and "转默认团队" in out
+
+
+def test_square_brackets_in_a_text_are_shown_as_they_are(home, run):
+    code, out, _ = run("explain", "[/]坏了[red]")
+    assert code == 0
+    assert "[/]坏了[red]" in out
+
+
+def test_an_address_in_use_is_said_before_anything_starts(home, run):
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        code, out, err = run("serve", "--port", taken.getsockname()[1])
+    assert (code, out) == (2, "")
+    assert "choose another with --port" in err

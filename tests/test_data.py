@@ -279,3 +279,69 @@ def test_a_cell_becomes_a_fact(column, cell, value):
 def test_a_cell_that_is_no_fact_is_refused(column, cell):
     with pytest.raises(ValueError, match=f"「{cell}」不是"):
         clean_fact(column, cell)
+
+
+def test_a_blank_label_is_no_fault_and_no_conflict(tmp_path):
+    path = tmp_path / "past.csv"
+    path.write_text("text,nature,severity\n坏了,a,\n坏了,,\n慢,,minor\n贵,b,major\n", "utf-8")
+    tickets = load_tickets(path)
+    assert tickets.frame["text"].tolist() == ["坏了", "慢", "贵"]
+    assert tickets.quarantine.empty
+
+
+def test_a_split_by_time_keeps_every_label_in_training():
+    times = pd.date_range("2026-01-01", periods=50, tz=SHANGHAI)
+    nature = ["甲"] * 45 + ["乙"] * 5
+    frame = pd.DataFrame({"text": "x", "group": range(50), "received_at": times, "nature": nature})
+    test = split(tickets_of(frame), by="time", test_share=0.2)
+    assert set(frame["nature"][~test]) == {"甲", "乙"}
+
+
+@pytest.mark.parametrize(
+    ("content", "texts"),
+    [
+        ("投诉内容\n太贵了,退钱,快\n", ["太贵了,退钱,快"]),
+        ('投诉内容,渠道\n"太差了,app\n太贵了,web\n', ["太差了,app", "太贵了"]),
+        ("投诉内容,渠道,,\n坏了,app,,\n", ["坏了"]),
+        ("备注,投诉内容,备注\nx,坏了,y\n", ["坏了"]),
+    ],
+    ids=["one-column", "stray-quote", "trailing-commas", "repeated-heading"],
+)
+def test_crooked_csv_files_keep_their_rows(tmp_path, content, texts):
+    (tmp_path / "a.csv").write_text(content, "utf-8")
+    assert load_tickets(tmp_path / "a.csv").frame["text"].tolist() == texts
+
+
+def test_a_title_above_the_headings_is_passed_over(tmp_path):
+    cells = [["2025年投诉汇总", None], [None, None], ["投诉内容", "投诉类型"], ["坏了", "物流"]]
+    pd.DataFrame(cells).to_excel(tmp_path / "a.xlsx", index=False, header=False)
+    frame = load_tickets(tmp_path / "a.xlsx").frame
+    assert frame[["row", "text", "nature"]].values.tolist() == [[4, "坏了", "物流"]]
+
+
+def test_one_lost_byte_does_not_make_a_file_gb18030():
+    text = "投诉内容，" * 30
+    raw = bytearray(text.encode())
+    raw[40] = 0xFF
+    assert decode(bytes(raw))[1] == "utf-8-sig"
+
+
+@pytest.mark.parametrize("moment", ["9999-12-31", "0001-01-01"])
+def test_a_database_filler_is_no_time(moment):
+    with pytest.raises(ValueError, match="不是时间"):
+        clean_fact("received_at", moment)
+    assert clean_fact("received_at", pd.NaT) is None
+
+
+def test_labels_may_be_mapped_to_our_chinese_names_only_to_known_steps(tmp_path):
+    path = tmp_path / "labels.yaml"
+    path.write_text("severity: {紧急: 特大}", "utf-8")
+    assert read_label_mapping(path) == {"severity": {"紧急": "severe"}}
+    path.write_text("severity: {紧急: 很大}", "utf-8")
+    with pytest.raises(DataError, match=r"severity\.紧急 is '很大': it must be one of minor"):
+        read_label_mapping(path)
+
+
+def test_two_headings_for_one_column_are_refused():
+    with pytest.raises(UsageError, match="--map names two headings for text"):
+        recognise(["a", "b"], {"a": "text", "b": "text"})

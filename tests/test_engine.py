@@ -1,4 +1,5 @@
 import dataclasses
+import time
 from datetime import datetime
 
 import numpy as np
@@ -232,3 +233,28 @@ def test_sentiment_does_not_saturate_with_length(desk, corpus):
 def test_loading_a_version_by_path(registry):
     desk = Triage.load(registry.folder().path)
     assert desk.model_version == registry.current()
+
+
+@pytest.mark.parametrize(
+    "text", ["受伤" * 50_000, "7" * 100_000, "13812345678" * 9_000, "(" * 90_000]
+)
+def test_no_text_holds_a_worker_for_long(desk, text):
+    start = time.perf_counter()
+    desk.assess(text)
+    assert time.perf_counter() - start < 15
+
+
+def test_a_nature_is_routed_by_its_display_name_too(desk):
+    route, known = desk.policy.route("物流", "minor", "calm", None, [])
+    assert (route.team, known) == ("logistics", True)
+
+
+def test_without_a_route_nothing_goes_out_alone(desk):
+    thresholds = {"auto": 0.5, "suggest": 0.1}
+    assert desk.policy.decide(0.99, thresholds, "minor", routed=False) == "suggest"
+
+
+@pytest.mark.parametrize("moment", ["9999-12-31T23:59:59", "0001-01-01T00:00:00+14:00"])
+def test_a_time_out_of_this_world_is_refused(moment):
+    with pytest.raises(ValidationError, match="year"):
+        Complaint(text="坏了", received_at=moment)

@@ -81,7 +81,7 @@ def test_a_person_who_needs_care_raises_a_hazard_one_step():
 
 
 @pytest.mark.parametrize(
-    ("amount", "grade"), [(100, "minor"), (201, "major"), (5000, "major"), (5001, "critical")]
+    ("amount", "grade"), [(199, "minor"), (200, "major"), (5000, "major"), (5001, "critical")]
 )
 def test_an_amount_raises_to_its_floor(amount, grade):
     assert POLICY.grade(sure_of("minor"), [], amount)[0] == grade
@@ -204,9 +204,11 @@ def broken(tmp_path, old, new):
         ("    calm: 您好，您反映的产品", "    cool: 您好，您反映的产品",
          r"openings\.product lacks \['calm'\]"),
         ("name: default", "name: [", "not readable as YAML"),
+        ("会在{time}前与您联系，核实", "会在{时间}前与您联系", r"the only placeholder is \{time\}"),
+        ("name: default", "? [1]\n: 2\nname: default", "can't be a key"),
     ],
     ids=["impatient", "signal", "grade", "duplicate", "route", "type", "field", "emotion",
-         "opening", "yaml"],
+         "opening", "yaml", "placeholder", "key"],
 )  # fmt: skip
 def test_a_broken_policy_is_refused_with_field_value_and_remedy(tmp_path, old, new, message):
     with pytest.raises(ConfigError, match=message):

@@ -41,12 +41,13 @@ def test_a_failed_save_leaves_nothing_behind(tmp_path):
         (lambda f: (f / MODEL_FILE).unlink(), "lacks model.joblib: restore it"),
         (lambda f: (f / MANIFEST_FILE).write_text("no json"), "no readable manifest.json"),
         (lambda f: (f / MANIFEST_FILE).unlink(), "no readable manifest.json"),
+        (lambda f: (f / MANIFEST_FILE).write_text("[1]"), "it is no JSON object"),
         (lambda f: rewrite(f, format=99), "has format 99, this triage reads 1: train again"),
         (lambda f: rewrite(f, files={}), "lists no model.joblib"),
         (lambda f: rewrite(f, libraries={"scikit-learn": "0.1"}),
          r"saved with scikit-learn 0\.1, but .*pip install scikit-learn==0\.1"),
     ],
-    ids=["model", "metrics", "missing", "json", "manifest", "format", "files", "library"],
+    ids=["model", "metrics", "missing", "json", "manifest", "list", "format", "files", "library"],
 )  # fmt: skip
 def test_a_spoilt_folder_is_refused_before_anything_is_unpickled(
     tmp_path, monkeypatch, spoil, message
@@ -129,3 +130,26 @@ def test_an_unreadable_pickle_is_an_artifact_error(tmp_path):
     rewrite(saved.path, files={**saved.manifest["files"], MODEL_FILE: digest})
     with pytest.raises(ArtifactError, match="can't be read by this triage"):
         registry.load(saved.version)
+
+
+def test_a_torn_history_does_not_stop_a_rollback(tmp_path):
+    registry = Registry(tmp_path)
+    a, b = save(registry).version, save(registry).version
+    registry.promote(a)
+    registry.promote(b)
+    with (tmp_path / "promotions.jsonl").open("a") as history:
+        history.write('{"version": "c')
+    assert registry.rollback().version == a
+
+
+def test_a_promoted_version_that_is_gone_is_named(tmp_path):
+    Registry(tmp_path)
+    (tmp_path / "current").write_text("20200101-0000")
+    with pytest.raises(ArtifactError, match="names 20200101-0000, which is not there"):
+        Registry(tmp_path).load()
+
+
+def test_versions_of_one_minute_keep_their_order(tmp_path):
+    registry = Registry(tmp_path)
+    made = [save(registry).version for _ in range(12)]
+    assert registry.versions() == made

@@ -83,6 +83,9 @@ def test_a_problem_does_not_repeat_what_was_sent(client):
     answer = client.post("/v1/assess", json={"text": "坏了", "amount": "13800001234号"})
     assert answer.status_code == 422
     assert "13800001234" not in answer.text
+    answer = client.post("/v1/assess", json={"text": "坏了", "我叫张伟，电话13800001234": 1})
+    assert answer.status_code == 422
+    assert "13800001234" not in answer.text and "张伟" not in answer.text
 
 
 @pytest.mark.parametrize(

@@ -142,3 +142,18 @@ def test_a_broken_signals_file_is_refused_with_field_and_value(tmp_path):
         load_signals(path)
     with pytest.raises(ConfigError, match="Name a file that exists"):
         load_signals(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "certainty"),
+    [
+        ("快递再不到我就打12315", "regulator", "threatened"),
+        ("押金不给我们报警", "legal", "threatened"),
+        ("没想到着火了", "fire_safety", "happened"),
+        ("还没用就爆炸了", "fire_safety", "happened"),
+        ("坏了我起诉你们", "legal", "threatened"),
+        ("我真的想一了百了", "self_harm", "threatened"),
+    ],
+)
+def test_what_sounds_like_a_negation_or_a_deed_is_told_apart(text, name, certainty):
+    assert found(text).get(name) == certainty

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from pydantic import ValidationError
 from triage.data import FACTS, FAULT, clean_fact, read_table, recognise
 from triage.engine import Triage
 from triage.privacy import MASK, mask
-from triage.schema import Assessment, Complaint, TextError, UsageError
+from triage.schema import TEXT_FAULTS, Assessment, Complaint, TextError, UsageError
 
 PREFIX = "triage_"
 """What the names of added columns begin with; columns of an earlier run are replaced."""
@@ -29,11 +28,12 @@ _PERSONAL_HEADING = re.compile(
     r"电话|手机|姓名|联系人|联系方式|身份证|证件号|住址|地址|微信|邮箱|卡号|车牌"
 )
 
-ANSWER_COLUMNS = ("nature", "nature_name", "nature_probability", "severity", "severity_probability",
-                  "emotion", "sentiment", "signals", "grade", "grade_name", "decision", "team",
-                  "team_name", "desk", "register_due", "first_response_due", "plan_due",
-                  "opening", "reasons", "degraded", "model_version", "policy_version",
-                  "error")  # fmt: skip
+ANSWER_COLUMNS = ("nature", "nature_name", "nature_probability", "severity", "severity_name",
+                  "severity_probability", "emotion", "emotion_name", "sentiment", "signals",
+                  "grade", "grade_name", "decision", "team", "team_name", "desk", "register_due",
+                  "first_response_due", "plan_due", "opening", "reasons", "degraded",
+                  "model_version", "policy_version",
+                  "note", "error")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +175,7 @@ def _masked_cell(cell: Any, hide: bool) -> Any:
 def _row(answer: Assessment | TextError, notes: Sequence[str]) -> dict[str, Any]:
     """Return the added cells of one row."""
     if isinstance(answer, TextError):
-        return {"error": mask(f"{answer.code}: {answer}")}
+        return {"error": mask(f"{answer.code}: {TEXT_FAULTS.get(answer.code, answer)}")}
     due = {clock.milestone: clock.due_at for clock in answer.deadlines if clock.binding}
     cells = {f"{milestone}_due": f"{moment:%Y-%m-%d %H:%M}" for milestone, moment in due.items()}
     return {
@@ -184,8 +184,10 @@ def _row(answer: Assessment | TextError, notes: Sequence[str]) -> dict[str, Any]
         "nature_name": answer.nature.name,
         "nature_probability": answer.nature.probability,
         "severity": answer.severity.label,
+        "severity_name": answer.severity.name,
         "severity_probability": answer.severity.probability,
         "emotion": answer.emotion.label,
+        "emotion_name": answer.emotion.name,
         "sentiment": answer.sentiment,
         "signals": " ".join(dict.fromkeys(signal.name for signal in answer.signals)),
         "grade": answer.grade,
@@ -199,7 +201,7 @@ def _row(answer: Assessment | TextError, notes: Sequence[str]) -> dict[str, Any]
         "degraded": " ".join(answer.degraded),
         "model_version": answer.model_version,
         "policy_version": answer.policy_version,
-        "error": mask("；".join(notes)) or None,
+        "note": mask("；".join(notes)) or None,
     }
 
 
@@ -221,11 +223,18 @@ def _writer(target: Path) -> Callable[[pd.DataFrame], None]:
         raise UsageError(f"-o {target}: write to one of {', '.join(kinds)}.")
     if not target.parent.is_dir():
         raise UsageError(f"-o {target}: the folder {target.parent} does not exist: create it.")
-    if target.is_dir() or not os.access(target.parent, os.W_OK):
-        raise UsageError(f"-o {target} can't be written: name a file in a folder of yours.")
+    draft = target.with_name(f".{target.stem}.draft{kind}")
+    try:
+        if target.is_dir():
+            raise IsADirectoryError(str(target))
+        draft.touch()
+        draft.unlink()
+    except OSError as error:
+        raise UsageError(
+            f"-o {target} can't be written: name a file in a folder of yours."
+        ) from error
 
     def write(table: pd.DataFrame) -> None:
-        draft = target.with_name(f".{target.stem}.draft{kind}")
         try:
             kinds[kind](table, draft)
             draft.replace(target)
@@ -249,8 +258,8 @@ def _fit_excel(table: pd.DataFrame) -> pd.DataFrame:
             table[heading] = table[heading].dt.tz_localize(None)
     long = table.map(lambda cell: isinstance(cell, str) and len(cell) > EXCEL_CELL).any(axis=1)
     noted = [f"{note or ''} 内容过长，表格中只保留前 {EXCEL_CELL} 字".strip()
-             for note in table.loc[long, f"{PREFIX}error"].fillna("")]  # fmt: skip
-    table.loc[long, f"{PREFIX}error"] = noted
+             for note in table.loc[long, f"{PREFIX}note"].fillna("")]  # fmt: skip
+    table.loc[long, f"{PREFIX}note"] = noted
     return table.map(
         lambda cell: _CONTROL.sub("", cell)[:EXCEL_CELL] if isinstance(cell, str) else cell
     )

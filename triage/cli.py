@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,9 +19,11 @@ from rich.table import Table
 
 from triage.data import Tickets, load_tickets, read_label_mapping
 from triage.engine import Triage, open_registry
+from triage.policy import load_policy
 from triage.privacy import mask
 from triage.registry import ModelFolder
 from triage.schema import HEADS, ArtifactError, Assessment, TriageError, UsageError
+from triage.settings import load_settings
 
 OUT = Console(markup=False, highlight=False)
 ERR = Console(stderr=True, markup=False, highlight=False)
@@ -138,7 +141,8 @@ def show_loaded(tickets: Tickets, path: Path, say: Callable[[str], None]) -> Non
         out = int((~tickets.quarantine["kept"].astype(bool)).sum())
         file = write_quarantine(tickets, path)
         say(
-            f"  隔离 {out} 行，另有 {len(tickets.quarantine) - out} 处忽略的事实，逐行原因见 {file}"
+            f"  隔离 {out} 行，另有 {len(tickets.quarantine) - out} 处忽略的事实，"
+            f"逐行原因见 {file.resolve()}"
         )
 
 
@@ -286,6 +290,14 @@ def _baseline(scores: dict[str, float] | None) -> str:
 def show_next_step(saved: ModelFolder) -> None:
     """Say where the model is and what to type next."""
     promoted = open_registry().current() == saved.version
+    policy = load_policy(load_settings().policy)
+    natures = saved.manifest.get("labels", {}).get("nature", [])
+    if lost := [n for n in natures if policy.known_nature(n) not in policy.file.routes]:
+        OUT.print(
+            f"这些性质在策略 {policy.file.name} 里没有去向，会转默认团队："
+            f"{'、'.join(map(mask, lost))}；请在策略文件的 routes 里为它们各加一行，如 "
+            f"{mask(lost[0])}: {{team: t1, name: 某某组}}"
+        )
     OUT.print(f"模型已保存到 {saved.path}，误判清单见 {saved.path / 'errors.csv'}")
     if promoted:
         OUT.print("该模型已启用。下一步：triage serve")
@@ -412,10 +424,26 @@ def serve(
 
     from triage.service.app import create_app
 
+    _check_free(host, port)
     desk = Triage.load(model, policy=policy)
     OUT.print(f"模型 {desk.model_version}，策略 {desk.policy.version}")
     OUT.print(f"控制台 http://{host}:{port}/ ，接口文档 http://{host}:{port}/docs ，Ctrl+C 停止")
     uvicorn.run(create_app(desk), host=host, port=port, log_level="warning")
+
+
+def _check_free(host: str, port: int) -> None:
+    """Refuse an address that can't be listened on."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise UsageError(
+                f"{host}:{port} can't be listened on ({error.strerror}): stop what runs there, or "
+                "choose another with --port.",
+                code="address_in_use",
+            ) from error
 
 
 @app.command(help="显示版本。")
@@ -473,14 +501,14 @@ def verify(
 def promote(version: Annotated[str, typer.Argument(help="要启用的版本。")]) -> None:
     """Promote a model."""
     found = open_registry().promote(version)
-    OUT.print(f"已启用 {found.version}")
+    OUT.print(f"已启用 {found.version}，重启服务后生效")
 
 
 @models.command(help="退回上一个启用的模型。")
 def rollback() -> None:
     """Promote the model that was promoted before."""
     found = open_registry().rollback()
-    OUT.print(f"已退回 {found.version}")
+    OUT.print(f"已退回 {found.version}，重启服务后生效")
 
 
 def _run(command: typer.Typer) -> None:

@@ -263,16 +263,16 @@ class Triage:
             severity.distribution, signals, complaint.amount, complaint.repeat_count
         )
         thresholds, sureness = self.model.thresholds, nature.probability
-        unreadable = predictions.known_share[at] < KNOWN_SHARE_FLOOR
-        decision = "review" if unreadable else policy.decide(sureness, thresholds, grade)
-        reasons.append(
-            "内容大多不在模型见过的用语之内，请人工判断"
-            if unreadable
-            else policy.decision_reason(decision, sureness, grade)
-        )
         route, known = policy.route(
             nature.label, grade, emotion.label, complaint.customer_tier, signals
         )
+        unreadable = predictions.known_share[at] < KNOWN_SHARE_FLOOR
+        decision = policy.decide(sureness, thresholds, grade, routed=known)
+        if unreadable:
+            decision = "review"
+            reasons.append("内容大多不在模型见过的用语之内，请人工判断")
+        else:
+            reasons.append(policy.decision_reason(decision, sureness, grade))
         if not known:
             reasons.append(f"性质「{nature.name}」没有设置去向，转默认团队")
         deadlines = policy.deadlines(complaint, grade, emotion.label, signals)

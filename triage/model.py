@@ -220,7 +220,7 @@ class OrderedHead(_HeldOut, ClassifierMixin, BaseEstimator):  # type: ignore[mis
     def _distribution(self, margins: Floats) -> Floats:
         graver = np.minimum.accumulate(expit(margins * self.slope_ + self.offset_), axis=1)
         edges = np.pad(graver, ((0, 0), (1, 1)), constant_values=((0, 0), (1, 0)))
-        return -np.diff(edges, axis=1)
+        return np.maximum(-np.diff(edges, axis=1), 0.0)
 
     def decision_function(self, X: sp.csr_matrix) -> Floats:  # noqa: N803
         """Return margins of shape (n_rows, n_steps - 1), one a question."""

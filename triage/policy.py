@@ -6,6 +6,7 @@ repeats only ever raise a grade. Every raise has a reason in plain Chinese.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Self
@@ -115,6 +116,13 @@ class PolicyFile(_Part):
             *(f"openings.{nature} lacks {_lacking(lines, EMOTIONS)}: write them"
               for nature, lines in self.openings.items() if _lacking(lines, EMOTIONS)),
         ]  # fmt: skip
+        faults += [
+            f"openings.{nature}.{emotion} holds {place!r}: the only placeholder is {{time}}"
+            for nature, lines in self.openings.items()
+            for emotion, line in lines.items()
+            for place in re.findall(r"\{[^}]*\}", line)
+            if place != "{time}"
+        ]
         if "default" not in self.openings:
             faults.append("openings lacks 'default', for natures without lines of their own")
         if faults:
@@ -198,11 +206,16 @@ class Policy:
     def __init__(self, file: PolicyFile, digest: str) -> None:
         self.file = file
         self.version = f"{file.name}@{digest[:8]}"
+        self._by_name = {name: nature for nature, name in file.labels.nature.items()}
 
     def name_of(self, head: str, label: str) -> str:
         """Return the Chinese display name of a label, or the label itself."""
         names: Mapping[str, str] = getattr(self.file.labels, head)
         return names.get(label, label)
+
+    def known_nature(self, label: str) -> str:
+        """Return the policy's id of a nature that a company calls by its display name."""
+        return label if label in self.file.routes else self._by_name.get(label, label)
 
     def starting_step(self, distribution: Mapping[str, float]) -> Grade:
         """Return the step of least expected cost, never below the most probable one.
@@ -297,7 +310,9 @@ class Policy:
                 self.file.repeat_floors, repeat_count)]  # fmt: skip
         return floors
 
-    def decide(self, sureness: float, thresholds: Mapping[str, float], grade: Grade) -> Decision:
+    def decide(
+        self, sureness: float, thresholds: Mapping[str, float], grade: Grade, *, routed: bool = True
+    ) -> Decision:
         """Decide whether the answer may go out alone.
 
         Parameters
@@ -308,11 +323,14 @@ class Policy:
             The artifact's `auto` and `suggest`, chosen to reach the target precisions.
         grade : str
             The grade; from `human_from` on nothing is automatic.
+        routed : bool
+            Whether the nature has a route of its own; without one nothing is automatic.
         """
         if sureness < thresholds["suggest"]:
             return "review"
         human = SEVERITIES.index(grade) >= SEVERITIES.index(self.file.human_from)
-        return "auto" if sureness >= thresholds["auto"] and not human else "suggest"
+        sure = sureness >= thresholds["auto"]
+        return "auto" if sure and routed and not human else "suggest"
 
     def route(
         self, nature: str, grade: Grade, emotion: str, tier: str | None, signals: Sequence[Signal]
@@ -326,7 +344,7 @@ class Policy:
         known : bool
             False where the nature has no route and the default one was taken.
         """
-        owner = self.file.routes.get(nature)
+        owner = self.file.routes.get(self.known_nature(nature))
         desk = self.file.desks[grade]
         if grade == "minor":
             desk = self.file.tier_desks.get(tier or "", desk)
@@ -359,7 +377,7 @@ class Policy:
     ) -> Handling:
         """Choose the opening line and the advice; its time is the binding clock's."""
         names = list(dict.fromkeys(signal.name for signal in signals))
-        lines = self.file.openings.get(nature, self.file.openings["default"])
+        lines = self.file.openings.get(self.known_nature(nature), self.file.openings["default"])
         opening = self.file.crisis_opening if "self_harm" in names else lines[emotion]
         clock = binding_clock(deadlines, "first_response")
         opening = opening.replace("{time}", f"{clock.due_at:%m月%d日%H:%M}" if clock else "今天")

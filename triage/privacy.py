@@ -25,6 +25,7 @@ _PHONE_WORD = re.compile(r"(?:^|[^a-z])(?:tel|phone|mobile|mob|call|t|m)[.:]? ?$
 _ID_CUE = re.compile(r"身份证[^\d。;!?\n]{0,8}$")
 _CARD_CUE = re.compile(
     r"(?:卡号|银行卡|储蓄卡|信用卡|借记卡|工资卡|账号|帐号|账户|帐户|card)[^\d。;!?\n]{0,10}$"
+    r"|卡[号是为: ]{0,3}$"
 )
 _ISSUER = re.compile(r"62\d{14,17}$|4\d{15}$|5[1-5]\d{14}$|9558\d{15}$|3[47]\d{13}$|35\d{14}$")
 _ID_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)

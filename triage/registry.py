@@ -151,6 +151,12 @@ class Registry:
                     "promote one with `triage models promote VERSION`.",
                     code="no_model",
                 )
+            if not (self.root / version).is_dir():
+                raise ArtifactError(
+                    f"{self.root / CURRENT_FILE} names {version}, which is not there: promote "
+                    "another with `triage models promote VERSION`.",
+                    code="no_model",
+                )
         path = self.root / version if (self.root / version).is_dir() else Path(version)
         if not path.is_dir():
             known = ", ".join(self.versions()) or "none yet"

@@ -87,6 +87,14 @@ class TextError(DataError):
     code = "text_invalid"
 
 
+TEXT_FAULTS = {
+    "text_empty": "没有可读的内容，请填写投诉原文",
+    "text_too_long": "内容超过长度上限，请只发送投诉正文，不带附件",
+    "text_invalid": "投诉内容必须是文字",
+}
+"""What people are told of a `TextError`, by its code."""
+
+
 class ArtifactError(TriageError):
     """A model folder that is missing, changed or does not fit this installation."""
 
@@ -120,7 +128,7 @@ def replace_surrogates(text: object) -> object:
     return text
 
 
-Text = Annotated[str, BeforeValidator(replace_surrogates)]
+Text = Annotated[str, Field(strict=True), BeforeValidator(replace_surrogates)]
 Name = Annotated[str, BeforeValidator(replace_surrogates), Field(max_length=200)]
 
 

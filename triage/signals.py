@@ -33,10 +33,10 @@ MOST_MENTIONS = 20
 Guard = Literal["hypothesis", "settled", "quotation", "doubt", "own_channel"]
 
 _GAP = r"[^,。.!?;\n]{0,6}?"
-_NUMBER = r"(?:\d+|[一二两三四五六七八九十百千]+)(?:几|多|余)?"
+_NUMBER = r"(?:\d{1,8}|[一二两三四五六七八九十百千]{1,8})(?:几|多|余)?"
 _SEVERAL = (
     r"(?:好几|很多|无数|许多|好多|多|n|几"
-    r"|(?:[2-9]|\d{2,}|[二两三四五六七八九十百千]+)(?:几|多|余)?)"
+    r"|(?:[2-9]|\d{2,8}|[二两三四五六七八九十百千]{1,8})(?:几|多|余)?)"
 )
 _CLAUSE_END = re.compile(r"[,。!?;:\n~]|但|可是|不过|却|结果|反而|而且|然后|于是")
 _SENTENCE_END = re.compile(r"[。!?;\n]")

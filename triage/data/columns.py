@@ -10,7 +10,7 @@ from typing import Any, get_args
 import pandas as pd
 
 from triage.data.encoding import decode
-from triage.schema import HEADS, DataError, Kind, UsageError, plausible_time
+from triage.schema import HEADS, ORDERED_HEADS, DataError, Kind, UsageError, plausible_time
 from triage.settings import parse_yaml
 
 FACTS = ("id", "kind", "channel", "industry", "product", "region", "customer_id", "customer_tier",
@@ -148,10 +148,19 @@ def read_label_mapping(path: Path) -> dict[str, dict[str, str]]:
             f"{', '.join(HEADS)} that needs one.",
             code="labels_file",
         )
-    return {
-        head: {str(value).strip(): str(label) for value, label in values.items()}
-        for head, values in content.items()
-    }
+    mapping: dict[str, dict[str, str]] = {}
+    for head, values in content.items():
+        steps, aliases = ORDERED_HEADS.get(head), LABEL_ALIASES.get(head, {})
+        mapping[head] = {}
+        for value, label in values.items():
+            ours = aliases.get(str(label), str(label))
+            if steps and ours not in steps:
+                raise DataError(
+                    f"{path}: {head}.{value} is {label!r}: it must be one of {', '.join(steps)}.",
+                    code="labels_file",
+                )
+            mapping[head][str(value).strip()] = ours
+    return mapping
 
 
 def clean_fact(column: str, value: Any) -> Any:

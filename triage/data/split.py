@@ -118,7 +118,9 @@ def split(
             )
         times = pd.to_datetime(frame["received_at"], utc=True).groupby(frame["group"])
         first = times.transform("min").fillna(pd.Timestamp(0, tz="UTC"))
-        test = (first > first.quantile(1 - test_share, interpolation="lower")).to_numpy(dtype=bool)
+        test = (first > first.quantile(1 - test_share, interpolation="lower")).to_numpy(
+            dtype=bool, copy=True
+        )
     else:
         test = np.array([stable_share(group) < test_share for group in frame["group"]])
     for head in tickets.heads:

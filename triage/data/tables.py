@@ -43,6 +43,8 @@ def read_table(path: Path, sheet: str | None = None) -> pd.DataFrame:
     DataError
         If the file is empty, corrupt or has no rows.
     """
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder: name a file in it.", code="file_missing")
     if not path.is_file():
         raise UsageError(f"{path} does not exist: check the path.", code="file_missing")
     kind = path.name.removesuffix(".gz").rpartition(".")[2].lower()

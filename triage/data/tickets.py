@@ -98,6 +98,13 @@ def load_tickets(
         check.refuse_faulty(raw[FAULT])
     tickets = check.run()
     tickets.columns = columns
+    if unread := [heading for heading in headings if heading not in columns.values()]:
+        tickets.notes.append(
+            f"没有用到的列：{'、'.join(unread[:12])}；需要时用 --map 列名=字段 指明"
+        )
+    for head in HEADS:
+        if head not in columns:
+            tickets.notes.append(f"没有 {head} 列，这一项由基础模型判断")
     if tickets.frame.empty:
         first = tickets.quarantine.iloc[0]
         raise DataError(

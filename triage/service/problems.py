@@ -9,16 +9,16 @@ from pydantic import BaseModel, Field, ValidationError
 from pydantic_core import to_json
 
 from triage.privacy import mask
-from triage.schema import TriageError
+from triage.schema import TEXT_FAULTS, TriageError
 
 MEDIA_TYPE = "application/problem+json"
 
 CODES: dict[str, tuple[int, str, str]] = {
     "request_invalid": (422, "请求不合格式", "请求内容不符合接口约定，请对照 /docs 检查字段"),
     "json_invalid": (400, "不是有效的 JSON", "请求体不是有效的 JSON，请检查 UTF-8 编码和标点"),
-    "text_empty": (422, "内容为空", "没有可读的内容，请填写投诉原文"),
-    "text_too_long": (422, "内容过长", "内容超过长度上限，请只发送投诉正文，不带附件"),
-    "text_invalid": (422, "内容无效", "投诉内容必须是文字"),
+    "text_empty": (422, "内容为空", TEXT_FAULTS["text_empty"]),
+    "text_too_long": (422, "内容过长", TEXT_FAULTS["text_too_long"]),
+    "text_invalid": (422, "内容无效", TEXT_FAULTS["text_invalid"]),
     "body_too_large": (413, "请求过大", "请求体超过上限，请分批发送"),
     "batch_too_large": (422, "批量过大", "一次批量的条数超过上限，请分批发送"),
     "not_found": (404, "没有这个地址", "地址不存在，请对照 /docs 检查"),
@@ -38,7 +38,10 @@ class FieldFault(BaseModel):
 class Problem(BaseModel):
     """Problem details by RFC 9457."""
 
-    type: str = Field(description="A reference for the code.", examples=["/docs#text_empty"])
+    type: str = Field(
+        description="A reference for the code.",
+        examples=["urn:complaint-triage:problem:text_empty"],
+    )
     title: str = Field(description="The kind of problem, in Chinese.")
     status: int = Field(description="The HTTP status.")
     detail: str = Field(description="What to do, in Chinese.")
@@ -51,9 +54,13 @@ def problem(code: str, errors: list[FieldFault] | None = None) -> Problem:
     code = code if code in CODES else "internal"
     status, title, detail = CODES[code]
     return Problem(
-        type=f"/docs#{code}", title=title, status=status, detail=detail, code=code,
+        type=f"urn:complaint-triage:problem:{code}",
+        title=title,
+        status=status,
+        detail=detail,
+        code=code,
         errors=errors or [],
-    )  # fmt: skip
+    )
 
 
 def problem_of(error: Exception) -> Problem:

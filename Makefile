@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PORT ?= 8000
 
-.PHONY: run train serve test check format bench clean help
+.PHONY: run train serve test check format bench evaluate clean help
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -43,6 +43,9 @@ format: $(STAMP)  ## put the code in order
 
 bench: $(STAMP) models/current  ## measure speed beside a plain stack, in one run
 	$(BIN)/python -m tests.bench
+
+evaluate: $(STAMP) models/current  ## measure on public texts: make evaluate DEV=folder
+	$(BIN)/python -m tests.dev $(DEV)
 
 clean:  ## remove the environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build dist

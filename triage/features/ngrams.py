@@ -236,8 +236,8 @@ class TextFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         words = self.segmenter_.cut(text)
         ends = np.cumsum([len(word) for word in words])
         known, vectors = shipped_vectors().word_parts(words)
-        for at, part in zip(known, vectors @ weights[self.vector_columns], strict=True):
-            shares[ends[at] - len(words[at]) : ends[at]] += part / len(words[at])
+        for nth, part in zip(known, vectors @ weights[self.vector_columns], strict=True):
+            shares[ends[nth] - len(words[nth]) : ends[nth]] += part / len(words[nth])
         return shares
 
     def _occurrences(self, text: str) -> Iterator[tuple[int, int, int]]:

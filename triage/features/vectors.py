@@ -65,7 +65,7 @@ class MeaningVectors:
         rows = [self.place[words[at]] for at in known]
         parts = self.vectors[rows].astype(np.float32) * (self.weights[rows, None] / 127)
         length = float(np.linalg.norm(parts.sum(axis=0))) if rows else 0.0
-        return known, parts / length if length else parts
+        return known, (parts / length if length else parts).astype(np.float32)
 
     def transform(self, texts: Sequence[Sequence[str]]) -> Floats:
         """Return unit vectors of texts given as words.

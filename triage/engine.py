@@ -230,15 +230,25 @@ class Triage:
             One for each word, in the order of the text; with the head's intercept the weights add
             up to its margin.
         """
+        return self._by_head(reading, {head: label}, predictions, at)[head]
+
+    def _by_head(
+        self, reading: Reading, labels: Mapping[str, str], predictions: Predictions, at: int
+    ) -> dict[str, list[Contribution]]:
+        """Return the contributions toward one label a head; heads of a space share the work."""
+        found: dict[str, list[Contribution]] = {}
+        text = reading.prepared.text
         for space, matrix in zip(self.model.spaces, predictions.matrices, strict=True):
-            found = space.heads.get(head)
-            if found is None:
+            heads = [head for head in labels if head in space.heads and head not in found]
+            if not heads:
                 continue
-            coef, _ = found.direction(label)
-            text = reading.prepared.text
-            weights = space.features.character_weights(text, matrix[at], coef[:, None])[:, 0]
-            return _by_word(reading, space.features.segmenter_.cut(text), weights, label)
-        return []
+            directions = [space.heads[head].direction(labels[head])[0] for head in heads]
+            weights = np.column_stack(directions)
+            shares = space.features.character_weights(text, matrix[at], weights)
+            words = space.features.segmenter_.cut(text)
+            for column, head in enumerate(heads):
+                found[head] = _by_word(reading, words, shares[:, column], labels[head])
+        return found
 
     def _assess(self, readings: list[Reading]) -> list[Assessment]:
         if not readings:
@@ -329,8 +339,8 @@ class Triage:
     ) -> list[Contribution]:
         """Name the stretches that weigh most toward nature and severity."""
         found: list[Contribution] = []
-        for head, label in (("nature", nature), ("severity", severity)):
-            words = self.contributions(reading, label, head, predictions, at)
+        by_head = self._by_head(reading, {"nature": nature, "severity": severity}, predictions, at)
+        for words in by_head.values():
             strongest = sorted(words, key=lambda word: -word.weight)[:N_CONTRIBUTIONS]
             found += [word for word in strongest if word.weight > 0]
         return found

@@ -227,18 +227,26 @@ class TextFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """
         parts = row.data[:, None] * weights[row.indices]
         at = {column: place for place, column in enumerate(row.indices.tolist())}
-        spans = [(at[column], start, end) for column, start, end in self._occurrences(text)
-                 if column in at]  # fmt: skip
-        counts = np.bincount([place for place, _, _ in spans], minlength=len(parts))
-        shares = np.zeros((len(text), weights.shape[1]))
-        for place, start, end in spans:
-            shares[start:end] += parts[place] / (counts[place] * (end - start))
+        spans = [
+            (at[column], start, end)
+            for column, start, end in self._occurrences(text)
+            if column in at
+        ]
+        edges = np.zeros((len(text) + 1, weights.shape[1]))
+        if spans:
+            places, starts, ends = np.array(spans).T
+            counts = np.bincount(places, minlength=len(parts))[places]
+            each = parts[places] / (counts * (ends - starts))[:, None]
+            np.add.at(edges, starts, each)
+            np.subtract.at(edges, ends, each)
         words = self.segmenter_.cut(text)
         ends = np.cumsum([len(word) for word in words])
         known, vectors = shipped_vectors().word_parts(words)
         for nth, part in zip(known, vectors @ weights[self.vector_columns], strict=True):
-            shares[ends[nth] - len(words[nth]) : ends[nth]] += part / len(words[nth])
-        return shares
+            share = part / len(words[nth])
+            edges[ends[nth] - len(words[nth])] += share
+            edges[ends[nth]] -= share
+        return np.cumsum(edges[:-1], axis=0)
 
     def _occurrences(self, text: str) -> Iterator[tuple[int, int, int]]:
         """Yield column, start and end of each known n-gram in a text."""

@@ -6,6 +6,7 @@ from triage.model import (
     NEVER,
     NatureHead,
     OrderedHead,
+    best_features,
     fit_space,
     fit_temperature,
     precision_threshold,
@@ -66,12 +67,18 @@ def test_a_nature_head_learns_any_taxonomy(features):
 
 
 def test_the_best_features_alone_still_tell_the_classes_apart(features):
-    matrix = features.transform(TEXTS)
+    texts = TEXTS * 30
     plan = usual_plan(features)
-    head = NatureHead(n_best=12).fit(matrix, NATURES.astype(str), GROUPS, plan)
+    matrix, labels = features.transform(texts), np.tile(NATURES.astype(str), 30)
+    head = NatureHead(n_best=12).fit(matrix, labels, np.tile(GROUPS, 30), plan)
     assert (head.coef_[: features.n_ngrams_] != 0).any(axis=1).sum() <= 12
     assert not head.coef_[features.flag_columns].any()
-    assert (head.predict(matrix) == NATURES).all()
+    assert (head.predict(matrix) == labels).all()
+
+
+def test_with_few_rows_nothing_is_selected(features):
+    matrix = features.transform(TEXTS)
+    assert len(best_features(matrix, GROUPS % 3, 5)) == matrix.shape[1]
 
 
 def test_two_classes_are_enough(features):

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from triage.features import TextFeatures, prepare, word_ngrams
+from triage.features import TextFeatures, build_vectors, prepare, word_ngrams
+from triage.features.vectors import load_vectors
 from triage.model import (
     NEVER,
     NatureHead,
@@ -12,7 +13,7 @@ from triage.model import (
     precision_threshold,
     usual_plan,
 )
-from triage.schema import EMOTIONS, SEVERITIES, DataError
+from triage.schema import EMOTIONS, SEVERITIES, ArtifactError, DataError
 
 TEXTS = [f"{what}第{i}次{how}" for i in range(12) for what, how in
          (("快递", "丢了"), ("客服", "不理人"), ("扣费", "太多"))]  # fmt: skip
@@ -151,3 +152,22 @@ def test_a_precision_out_of_reach_is_never():
 
 def test_a_prepared_text_hides_personal_data():
     assert prepare("电话13800001234！！！！").text == "电话*!!"
+
+
+def test_vectors_are_distilled_saved_and_read_again(tmp_path):
+    rng = np.random.default_rng(0)
+    counts = {f"词{i}": i + 1 for i in range(40)}
+    made = build_vectors(lambda words: rng.normal(size=(len(words), 12)), counts, batch=16)
+    made.save(tmp_path / "v.npz")
+    again = load_vectors(tmp_path / "v.npz")
+    texts = [["词1", "词9", "没有"], ["没有"]]
+    found = again.transform(texts)
+    np.testing.assert_allclose(found, made.transform(texts), atol=1e-6)
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), [1, 0], atol=1e-5)
+    assert again.weights[0] > again.weights[-1]
+
+
+def test_a_broken_vectors_file_is_refused(tmp_path):
+    (tmp_path / "v.npz").write_bytes(b"none")
+    with pytest.raises(ArtifactError, match="is no vectors file"):
+        load_vectors(tmp_path / "v.npz")

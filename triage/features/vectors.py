@@ -101,7 +101,7 @@ def load_vectors(path: Path) -> MeaningVectors:
     except (OSError, KeyError, ValueError) as error:
         raise ArtifactError(
             f"{path} is no vectors file ({error}): install triage again, or make one with "
-            "`triage vectors build`."
+            "`build_vectors`."
         ) from error
 
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 from pydantic import ValidationError
 
-from triage.data import FACTS, FAULT, clean_fact, read_table, recognise
+from triage.data import FACTS, FAULT, clean_fact, read_table, recognise_text
 from triage.engine import Triage
 from triage.privacy import MASK, mask
 from triage.schema import TEXT_FAULTS, Assessment, Complaint, TextError, UsageError
@@ -86,13 +86,7 @@ def score_file(
         for fault in (raw.pop(FAULT) if FAULT in raw else [None] * len(raw))
     ]
     headings = [str(heading) for heading in raw.columns]
-    columns = recognise(headings, mapping or {})
-    if "text" not in columns:
-        raise UsageError(
-            f"{source}: no column is recognised as the complaint's text; it has "
-            f"{', '.join(headings)}. Name it: --map 列名=text.",
-            code="column_unknown",
-        )
+    columns = recognise_text(source, headings, mapping or {})
     if on_start:
         on_start(len(raw))
     items = [

@@ -4,7 +4,14 @@ Nothing is dropped in silence: a row that can't be used goes to the quarantine w
 and reason, and what was left out as a duplicate is counted.
 """
 
-from triage.data.columns import COLUMNS, FACTS, clean_fact, read_label_mapping, recognise
+from triage.data.columns import (
+    COLUMNS,
+    FACTS,
+    clean_fact,
+    read_label_mapping,
+    recognise,
+    recognise_text,
+)
 from triage.data.encoding import decode
 from triage.data.split import near_duplicate_groups, split, stable_share
 from triage.data.tables import FAULT, read_table
@@ -29,6 +36,7 @@ __all__ = [
     "read_label_mapping",
     "read_table",
     "recognise",
+    "recognise_text",
     "remove_duplicates",
     "set_aside_small_classes",
     "split",

@@ -113,6 +113,26 @@ def recognise(headings: Sequence[str], mapping: Mapping[str, str]) -> dict[str, 
     return found
 
 
+def recognise_text(
+    path: Path, headings: Sequence[str], mapping: Mapping[str, str]
+) -> dict[str, str]:
+    """Recognise headings, among which the complaint's text must be.
+
+    Raises
+    ------
+    UsageError
+        If none holds the text, or the mapping is wrong; see `recognise`.
+    """
+    columns = recognise(headings, mapping)
+    if "text" not in columns:
+        raise UsageError(
+            f"{path}: no column is recognised as the complaint's text; it has "
+            f"{', '.join(headings)}. Name it: --map 列名=text.",
+            code="column_unknown",
+        )
+    return columns
+
+
 def is_known_heading(heading: str) -> bool:
     """Tell whether a cell reads like a heading of an export."""
     plain = _plain(heading)

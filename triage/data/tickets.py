@@ -10,10 +10,10 @@ from typing import Any
 
 import pandas as pd
 
-from triage.data.columns import FACTS, LABEL_ALIASES, as_text, clean_fact, recognise
+from triage.data.columns import FACTS, LABEL_ALIASES, as_text, clean_fact, recognise_text
 from triage.data.encoding import REPLACEMENT
 from triage.data.tables import FAULT, read_table
-from triage.schema import HEADS, ORDERED_HEADS, DataError, UsageError
+from triage.schema import HEADS, ORDERED_HEADS, DataError
 from triage.text import normalise
 
 MIN_CLASS_ROWS = 3
@@ -85,13 +85,7 @@ def load_tickets(
     """
     raw = read_table(path, sheet)
     headings = [str(heading) for heading in raw.columns if heading != FAULT]
-    columns = recognise(headings, mapping or {})
-    if "text" not in columns:
-        raise UsageError(
-            f"{path}: no column is recognised as the complaint's text; it has "
-            f"{', '.join(headings)}. Name it: --map 列名=text.",
-            code="column_unknown",
-        )
+    columns = recognise_text(path, headings, mapping or {})
     frame = pd.DataFrame({column: raw[heading] for column, heading in columns.items()})
     check = _Check(frame, labels or {}, max_chars)
     if FAULT in raw:

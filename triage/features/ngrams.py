@@ -21,7 +21,7 @@ from triage.schema import Certainty
 from triage.signals import NAMES, SignalFile, SignalMatcher, shipped_signals
 from triage.text import Normalised, Segmenter, normalise
 
-WORD_NGRAMS, CHAR_NGRAMS = 2, 3
+CHAR_NGRAMS = 3
 
 _CERTAINTIES: tuple[Certainty, ...] = ("happened", "hazard", "threatened")
 _FLAGS = {(name, certainty): at for at, (name, certainty) in enumerate(

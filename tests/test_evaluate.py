@@ -94,9 +94,15 @@ def test_precision_over_coverage_ends_at_all_rows():
 
 
 def test_sentiment_is_measured_beside_its_baseline():
-    found = sentiment_metrics(np.array([0, 0, 1, 1]), np.array([0, 0.2, 0.8, 1]), np.full(4, 0.5))
+    texts = ["差", "一般般吧", "好", "好" * 200]
+    truth, scores = np.array([0, 0, 1, 1]), np.array([0, 0.2, 0.8, 1])
+    found = sentiment_metrics(texts, truth, scores, np.full(4, 0.5))
     assert (found["auc"], found["auc_snownlp"]) == (1.0, 0.5)
     assert found["brier"] < found["brier_snownlp"]
+    longest = found["by_length"][">110"]
+    assert longest["rows"] == 1
+    assert longest["histogram"] == [0] * 9 + [1]
+    assert longest["histogram_snownlp"] == [0] * 5 + [1] + [0] * 4
 
 
 def test_errors_list_the_surest_mistakes_first():

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from triage.features import TextFeatures, build_vectors, prepare, word_ngrams
-from triage.features.vectors import load_vectors
+from triage.features import TextFeatures, prepare
 from triage.model import (
     NEVER,
     NatureHead,
@@ -13,7 +12,7 @@ from triage.model import (
     precision_threshold,
     usual_plan,
 )
-from triage.schema import EMOTIONS, SEVERITIES, ArtifactError, DataError
+from triage.schema import EMOTIONS, SEVERITIES, DataError
 
 TEXTS = [f"{what}第{i}次{how}" for i in range(12) for what, how in
          (("快递", "丢了"), ("客服", "不理人"), ("扣费", "太多"))]  # fmt: skip
@@ -24,34 +23,6 @@ GROUPS = np.arange(len(TEXTS))
 @pytest.fixture(scope="module")
 def features():
     return TextFeatures().fit(TEXTS)
-
-
-def test_features_are_two_parts_of_length_one(features):
-    matrix = features.transform(TEXTS)
-    assert matrix.shape == (len(TEXTS), features.n_features_)
-    words = matrix[:, : features.n_words_]
-    chars = matrix[:, features.n_words_ : features.n_ngrams_]
-    for part in (words, chars, matrix[:, features.vector_columns]):
-        np.testing.assert_allclose(part.multiply(part).sum(axis=1), 1, rtol=1e-5)
-
-
-def test_an_unknown_text_has_no_features(features):
-    assert features.transform(["ξψω"]).nnz == 0
-    assert features.known_share(["ξψω", TEXTS[0]]).tolist() == [0.0, 1.0]
-
-
-def test_words_pass_over_blanks():
-    assert word_ngrams(["a", " ", "b"]) == ["a", "b", "a b"]
-
-
-def test_weights_of_characters_add_up_to_the_linear_output(features):
-    rng = np.random.default_rng(0)
-    weights = rng.normal(size=(features.n_features_, 2))
-    text = "快递第3次不理人，又 丢了"
-    row = features.transform([text])
-    shares = features.character_weights(text, row, weights)
-    assert shares.shape == (len(text), 2)
-    np.testing.assert_allclose(shares.sum(axis=0), (row @ weights)[0], rtol=1e-6)
 
 
 def test_a_nature_head_learns_any_taxonomy(features):
@@ -152,22 +123,3 @@ def test_a_precision_out_of_reach_is_never():
 
 def test_a_prepared_text_hides_personal_data():
     assert prepare("电话13800001234！！！！").text == "电话*!!"
-
-
-def test_vectors_are_distilled_saved_and_read_again(tmp_path):
-    rng = np.random.default_rng(0)
-    counts = {f"词{i}": i + 1 for i in range(40)}
-    made = build_vectors(lambda words: rng.normal(size=(len(words), 12)), counts, batch=16)
-    made.save(tmp_path / "v.npz")
-    again = load_vectors(tmp_path / "v.npz")
-    texts = [["词1", "词9", "没有"], ["没有"]]
-    found = again.transform(texts)
-    np.testing.assert_allclose(found, made.transform(texts), atol=1e-6)
-    np.testing.assert_allclose(np.linalg.norm(found, axis=1), [1, 0], atol=1e-5)
-    assert again.weights[0] > again.weights[-1]
-
-
-def test_a_broken_vectors_file_is_refused(tmp_path):
-    (tmp_path / "v.npz").write_bytes(b"none")
-    with pytest.raises(ArtifactError, match="is no vectors file"):
-        load_vectors(tmp_path / "v.npz")

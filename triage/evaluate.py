@@ -309,12 +309,13 @@ def coverage_precision(sureness: Floats, right: NDArray[np.bool_]) -> list[dict[
 
 
 def sentiment_metrics(
-    positive: NDArray[np.int64], scores: Floats, baseline: Floats
-) -> dict[str, float]:
+    texts: Sequence[str], positive: NDArray[np.int64], scores: Floats, baseline: Floats
+) -> dict[str, Any]:
     """Measure sentiment on labelled reviews.
 
     Parameters
     ----------
+    texts : sequence of str of length n_rows
     positive : ndarray of shape (n_rows,)
         1 positive, 0 negative.
     scores, baseline : ndarray of shape (n_rows,)
@@ -323,15 +324,30 @@ def sentiment_metrics(
     Returns
     -------
     dict
-        Area under the ROC curve and Brier score of both.
+        Area under the ROC curve and Brier score of both, and for each length class the number of
+        rows with the histogram of both scores in ten bins: a scale that saturates with length has
+        its rows in the outermost ones.
     """
+    lengths = np.array(length_slice(texts))
     return {
         "rows": len(positive),
         "auc": area_under_curve(list(positive), scores),
         "auc_snownlp": area_under_curve(list(positive), baseline),
         "brier": float(brier_score_loss(positive, scores)),
         "brier_snownlp": float(brier_score_loss(positive, baseline)),
+        "by_length": {
+            name: {
+                "rows": int((lengths == name).sum()),
+                "histogram": _histogram(scores[lengths == name]),
+                "histogram_snownlp": _histogram(baseline[lengths == name]),
+            }
+            for name in LENGTH_NAMES
+        },
     }
+
+
+def _histogram(scores: Floats) -> list[int]:
+    return [int(n) for n in np.histogram(scores, bins=_BINS, range=(0.0, 1.0))[0]]
 
 
 def errors_table(

@@ -31,7 +31,7 @@ ERRORS_FILE = "errors.csv"
 CURRENT_FILE = "current"
 HISTORY_FILE = "promotions.jsonl"
 
-FORMAT = 1
+FORMAT = 2
 """Version of the folder's layout."""
 
 PINNED = ("scikit-learn", "numpy", "scipy")

@@ -272,6 +272,15 @@ class Segmenter:
         self._cut = _build_cut(self.name, self.user_words)
 
 
+def dictionary_words() -> dict[str, int]:
+    """Return the words of jieba's dictionary with how often each occurs."""
+    import jieba
+
+    with jieba.Tokenizer().get_dict_file() as file:
+        lines = [line.split() for line in file.read().decode().splitlines()]
+    return {line[0]: int(line[1]) for line in lines}
+
+
 def installed_segmenter() -> str:
     """Return the name of the fastest installed segmenter."""
     try:

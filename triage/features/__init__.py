@@ -1,5 +1,6 @@
 """Texts to one matrix for all heads: n-grams, meaning vectors and signals side by side."""
 
+from triage.features.encoder import Encoder, TextEncoder, encoder_version, load_encoder
 from triage.features.ngrams import (
     TextFeatures,
     char_ngrams,
@@ -7,15 +8,29 @@ from triage.features.ngrams import (
     usual_min_df,
     word_ngrams,
 )
-from triage.features.vectors import MeaningVectors, build_vectors, shipped_vectors
+from triage.features.vectors import (
+    N_WORDS,
+    VECTORS_FILE,
+    MeaningVectors,
+    build_vectors,
+    shipped_vectors,
+    vocabulary,
+)
 
 __all__ = [
+    "N_WORDS",
+    "VECTORS_FILE",
+    "Encoder",
     "MeaningVectors",
+    "TextEncoder",
     "TextFeatures",
     "build_vectors",
     "char_ngrams",
+    "encoder_version",
+    "load_encoder",
     "prepare",
     "shipped_vectors",
     "usual_min_df",
+    "vocabulary",
     "word_ngrams",
 ]

@@ -15,13 +15,17 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from triage.features.vectors import shipped_vectors
+from triage.features.encoder import Encoder, TextEncoder
+from triage.features.vectors import MeaningVectors, shipped_vectors
 from triage.privacy import find_personal, with_placeholders
-from triage.schema import Certainty
+from triage.schema import ArtifactError, Certainty
 from triage.signals import NAMES, SignalFile, SignalMatcher, shipped_signals
 from triage.text import Normalised, Segmenter, normalise
 
 CHAR_NGRAMS = 3
+
+CENTRE_TEXTS = 1_000
+"""Texts from which the centre of an encoder's vectors is taken."""
 
 _CERTAINTIES: tuple[Certainty, ...] = ("happened", "hazard", "threatened")
 _FLAGS = {(name, certainty): at for at, (name, certainty) in enumerate(
@@ -71,8 +75,9 @@ class TextFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """N-grams, meaning vector and signals of prepared texts, side by side.
 
     The columns are words 1–2 and characters 1–3 (each part TF-IDF weighted and of length 1), the
-    dimensions of the meaning vector, and a flag for each signal and certainty. The signals are
-    those of training time: their definitions are kept with the features, their digest is pinned.
+    dimensions of the meaning vector, those of the encoder if there is one, and a flag for each
+    signal and certainty. The signals are those of training time: their definitions are kept with
+    the features, their digest is pinned.
 
     Parameters
     ----------
@@ -80,6 +85,8 @@ class TextFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Cuts words; the fastest installed one if absent. It is pinned with the features.
     min_df : int, optional
         N-grams that stand in fewer training texts are left out. If absent `usual_min_df`.
+    encoder : str or Encoder, optional
+        Reads each text whole, beside the words; see `TextEncoder`.
 
     Attributes
     ----------
@@ -89,13 +96,19 @@ class TextFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Number of word and character features.
     n_features_ : int
         Number of all features.
-    signals_digest_ : str
-        SHA-256 of the signals file that the flags come from.
+    signals_digest_, vectors_digest_ : str
+        SHA-256 of the files that the flags and the word vectors come from.
     """
 
-    def __init__(self, segmenter: Segmenter | None = None, min_df: int | None = None) -> None:
+    def __init__(
+        self,
+        segmenter: Segmenter | None = None,
+        min_df: int | None = None,
+        encoder: str | Encoder | None = None,
+    ) -> None:
         self.segmenter = segmenter
         self.min_df = min_df
+        self.encoder = encoder
 
     def fit(self, texts: Sequence[str], y: Any = None) -> Self:
         """Learn vocabulary and document frequencies.
@@ -117,7 +130,13 @@ class TextFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.signals_digest_ = matcher.digest
         self._matcher: SignalMatcher | None = matcher
         self.n_vector_ = shipped_vectors().dimensions
-        self.n_features_ = self.n_ngrams_ + self.n_vector_ + len(_FLAGS)
+        self.vectors_digest_ = shipped_vectors().digest
+        self.encoder_: TextEncoder | None = None
+        if self.encoder is not None:
+            sample = texts[:: max(1, len(texts) // CENTRE_TEXTS)]
+            self.encoder_ = TextEncoder(self.encoder).fit(sample)
+        self.n_encoder_ = self.encoder_.dimensions if self.encoder_ else 0
+        self.n_features_ = self.flag_columns.start + len(_FLAGS)
         return self
 
     @property
@@ -126,9 +145,15 @@ class TextFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return slice(self.n_ngrams_, self.n_ngrams_ + self.n_vector_)
 
     @property
+    def encoder_columns(self) -> slice:
+        """The columns of the encoder; none without one."""
+        first = self.vector_columns.stop
+        return slice(first, first + self.n_encoder_)
+
+    @property
     def flag_columns(self) -> slice:
         """The columns of the signals."""
-        return slice(self.n_ngrams_ + self.n_vector_, self.n_features_)
+        return slice(self.encoder_columns.stop, self.encoder_columns.stop + len(_FLAGS))
 
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = dict(super().__getstate__())
@@ -145,24 +170,57 @@ class TextFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             )
         return self._matcher
 
-    def transform(self, texts: Sequence[str]) -> sp.csr_matrix:
+    @property
+    def vectors(self) -> MeaningVectors:
+        """The word vectors of training time.
+
+        Raises
+        ------
+        ArtifactError
+            If other ones are installed now.
+        """
+        found = shipped_vectors()
+        if found.digest != self.vectors_digest_:
+            raise ArtifactError(
+                "The model was trained with other word vectors than the installed ones: train "
+                "again, or install the triage that it was trained with.",
+                code="vectors_mismatch",
+            )
+        return found
+
+    def transform(
+        self,
+        texts: Sequence[str],
+        *,
+        encoded: bool = True,
+        on_step: Callable[[int], None] | None = None,
+    ) -> sp.csr_matrix:
         """Turn prepared texts into features.
+
+        Parameters
+        ----------
+        texts : sequence of str of length n_texts
+        encoded : bool
+            False leaves the encoder's columns empty, for heads that do not read them.
+        on_step : callable, optional
+            Told how many more texts the encoder has read.
 
         Returns
         -------
         csr_matrix of shape (n_texts, n_features)
-            float32; words, characters, meaning vector, signals.
+            float32; words, characters, meaning vector, encoder, signals.
         """
         cut = [self.segmenter_.cut(text) for text in texts]
-        return sp.hstack(
-            [
-                self.words_.transform(texts),
-                self.chars_.transform(texts),
-                sp.csr_matrix(shipped_vectors().transform(cut)),
-                self._flags(texts),
-            ],
-            dtype=np.float32,
-        ).tocsr()
+        blocks = [
+            self.words_.transform(texts),
+            self.chars_.transform(texts),
+            sp.csr_matrix(self.vectors.transform(cut)),
+        ]
+        if self.encoder_ and encoded:
+            blocks.append(sp.csr_matrix(self.encoder_.transform(texts, on_step)))
+        elif self.encoder_:
+            blocks.append(sp.csr_matrix((len(texts), self.n_encoder_), dtype=np.float32))
+        return sp.hstack([*blocks, self._flags(texts)], dtype=np.float32).tocsr()
 
     def _flags(self, texts: Sequence[str]) -> sp.csr_matrix:
         """Return 1 for each signal that a text holds unguarded."""
@@ -241,12 +299,18 @@ class TextFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             np.subtract.at(edges, ends, each)
         words = self.segmenter_.cut(text)
         ends = np.cumsum([len(word) for word in words])
-        known, vectors = shipped_vectors().word_parts(words)
+        known, vectors = self.vectors.word_parts(words)
         for nth, part in zip(known, vectors @ weights[self.vector_columns], strict=True):
             share = part / len(words[nth])
             edges[ends[nth] - len(words[nth])] += share
             edges[ends[nth]] -= share
-        return np.cumsum(edges[:-1], axis=0)
+        shares = np.cumsum(edges[:-1], axis=0)
+        whole = (row.indices >= self.encoder_columns.start) & (
+            row.indices < self.encoder_columns.stop
+        )
+        # an encoder reads the text as a whole: no character has more part in it than another
+        shares += parts[whole].sum(axis=0) / len(text)
+        return shares
 
     def _occurrences(self, text: str) -> Iterator[tuple[int, int, int]]:
         """Yield column, start and end of each known n-gram in a text."""

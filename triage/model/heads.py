@@ -58,7 +58,8 @@ class NatureHead(_HeldOut, ClassifierMixin, BaseEstimator):  # type: ignore[misc
     temperature_ : float
         What margins are divided by; above 1 cools.
     vector_weight_ : float
-        What the meaning vector is multiplied by (see `best_scale`); the coefficients hold it.
+        What the meaning vector, or the encoder, is multiplied by (see `best_scale`); the
+        coefficients hold it.
     held_out_ : ndarray of shape (n_target_rows, n_classes)
         Probabilities of the plan's target rows, each by a model that did not see its domain; not
         saved.
@@ -314,7 +315,7 @@ class PolarityHead(BaseEstimator):  # type: ignore[misc]
         """
         scale = np.ones(X.shape[1])
         if plan:
-            scale[plan.vectors], scale[plan.signals] = 1.0, 0.0
+            scale[plan.signals], scale[plan.encoder] = 0.0, 0.0
         machine = LogisticRegression(C=self.C, max_iter=500).fit(X @ sp.diags(scale), positive)
         self.coef_, self.intercept_ = machine.coef_[0] * scale, float(machine.intercept_[0])
         return self

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,11 @@ Floats = NDArray[np.float64]
 
 VECTOR_WEIGHTS = (0.0, 0.45, 0.9, 1.4)
 """Weights of the meaning vector that are tried beside n-grams of length 1."""
+
+ENCODER_WEIGHTS = (0.0, 0.7, 1.4, 2.0)
+"""Weights of an encoder, which stands in the place of the meaning vector: with 150 citizen messages
+0.71, 0.73 and 0.73 macro-F1 against 0.69 for the best weight of the meaning vector; both together
+give no more."""
 
 PRIOR_ROWS = 8
 """How many right answers the belief in meaning is worth when its weight is chosen."""
@@ -42,6 +47,8 @@ class Plan:
     ----------
     vectors, signals : slice
         Columns of the meaning vector and of the signals.
+    encoder : slice
+        Columns of the encoder, empty without one.
     domains : ndarray of shape (n_rows,) or None
         Held out whole, one set after the other, to choose weights and decision thresholds, so that
         they suit texts of kinds that were never seen; the near-duplicate groups if None.
@@ -51,8 +58,24 @@ class Plan:
 
     vectors: slice
     signals: slice
+    encoder: slice = field(default_factory=lambda: slice(0, 0))
     domains: NDArray[Any] | None = None
     target: NDArray[np.bool_] | None = None
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """The weights of meaning to choose from."""
+        return ENCODER_WEIGHTS if self.encoder.stop > self.encoder.start else VECTOR_WEIGHTS
+
+    def scale(self, n_features: int, weight: float, signal_weight: float) -> Floats:
+        """Return a factor for each column: 1 for n-grams, `weight` for meaning.
+
+        With an encoder that is the encoder, and the meaning vector has no weight.
+        """
+        scale = np.ones(n_features)
+        scale[self.vectors], scale[self.encoder], scale[self.signals] = 0.0, 0.0, signal_weight
+        scale[self.encoder if self.weights is ENCODER_WEIGHTS else self.vectors] = weight
+        return scale
 
     def only(self, rows: NDArray[np.bool_]) -> Plan:
         """Return the plan for some of the rows."""
@@ -88,9 +111,9 @@ def best_scale(
     held_out: Callable[[Floats, NDArray[Any]], Floats],
     right: Callable[[Floats], NDArray[np.bool_]],
 ) -> tuple[Floats, float, Floats]:
-    """Choose the weight of the meaning vector on held-out folds.
+    """Choose the weight of the meaning vector, or of the encoder, on held-out folds.
 
-    Of `VECTOR_WEIGHTS` the largest is taken that costs no more than `PRIOR_ROWS` right answers:
+    Of the plan's weights the largest is taken that costs no more than `PRIOR_ROWS` right answers:
     with few labels meaning is worth more than a noisy difference says, with many it must pay.
 
     Parameters
@@ -116,10 +139,8 @@ def best_scale(
     """
     by = groups if plan is None or plan.domains is None else plan.domains
     tried = []
-    for weight in VECTOR_WEIGHTS if plan else (0.0,):
-        scale = np.ones(n_features)
-        if plan:
-            scale[plan.vectors], scale[plan.signals] = weight, signal_weight
+    for weight in plan.weights if plan else (0.0,):
+        scale = plan.scale(n_features, weight, signal_weight) if plan else np.ones(n_features)
         margins = held_out(scale, by)
         tried.append((float(right(margins).mean()), scale, weight, margins))
     best = max(accuracy for accuracy, *_ in tried)
@@ -150,4 +171,4 @@ def best_features(X: sp.csr_matrix, codes: NDArray[Any], n_best: int) -> NDArray
 
 def usual_plan(features: TextFeatures) -> Plan:
     """Return the plan of fitted features without domains."""
-    return Plan(features.vector_columns, features.flag_columns)
+    return Plan(features.vector_columns, features.flag_columns, features.encoder_columns)

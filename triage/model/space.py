@@ -119,6 +119,7 @@ def fit_space(
     reviews: tuple[Sequence[str], NDArray[Any]] | None = None,
     features: TextFeatures | None = None,
     progress: Progress | None = None,
+    on_step: Callable[[int], None] | None = None,
 ) -> FeatureSpace:
     """Fit features and heads.
 
@@ -138,6 +139,8 @@ def fit_space(
         Unfitted features, for a user dictionary.
     progress : callable, optional
         Told in words what comes next.
+    on_step : callable, optional
+        Told how many more texts an encoder has read.
 
     Returns
     -------
@@ -152,7 +155,7 @@ def fit_space(
     say = progress or (lambda _: None)
     say("features")
     fitted = (features or TextFeatures()).fit([*texts, *(reviews[0] if reviews else ())])
-    matrix = fitted.transform(texts)
+    matrix = fitted.transform(texts, on_step=on_step)
     plan = replace(usual_plan(fitted), domains=domains, target=target)
     space = FeatureSpace(fitted)
     for name, column in labels.items():
@@ -172,7 +175,7 @@ def fit_space(
     if reviews:
         say("sentiment")
         space.heads["sentiment"] = PolarityHead().fit(
-            fitted.transform(reviews[0]), reviews[1], plan
+            fitted.transform(reviews[0], encoded=False), reviews[1], plan
         )
     return space
 

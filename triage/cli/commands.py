@@ -1,0 +1,168 @@
+"""`triage score`, `explain`, `evaluate`, `serve` and `version`."""
+
+from __future__ import annotations
+
+import socket
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from triage.cli.models import models
+from triage.cli.show import GUARD_NAMES, show_answer, show_evaluation, show_metrics
+from triage.cli.terminal import (
+    OUT,
+    MapOption,
+    ModelOption,
+    PolicyOption,
+    SheetOption,
+    parse_mapping,
+    progress_bar,
+    run_command,
+)
+from triage.cli.vectors import vectors
+from triage.data import load_tickets, read_label_mapping
+from triage.engine import Triage, open_registry
+from triage.schema import HEADS, UsageError
+
+app = typer.Typer(
+    help="中文客户投诉分级分派。", no_args_is_help=True, pretty_exceptions_enable=False,
+    add_completion=False,
+)  # fmt: skip
+app.add_typer(models, name="models")
+app.add_typer(vectors, name="vectors")
+
+
+@app.command(help="给一个文件里的每条投诉评级分派，结果写在每行旁边。")
+def score(
+    file: Annotated[Path, typer.Argument(help="待评文件：CSV、Excel 或 Parquet。")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="结果文件：.csv、.xlsx 或 .parquet。")],
+    mapping: MapOption = None,
+    sheet: SheetOption = None,
+    model: ModelOption = None,
+    policy: PolicyOption = None,
+) -> None:
+    """Score every row of a file."""
+    from triage.batch import score_file
+
+    desk = Triage.load(model, policy=policy)
+    with progress_bar() as bar:
+        task = bar.add_task("评级分派")
+        done = score_file(
+            desk, file, out, mapping=parse_mapping(mapping), sheet=sheet,
+            on_start=lambda total: bar.update(task, total=total),
+            on_step=lambda steps: bar.advance(task, steps),
+        )  # fmt: skip
+    OUT.print(f"{done.rows} 行，其中 {done.errors} 行有误（原因在 triage_error 列）→ {out}")
+    if done.default_routed:
+        OUT.print(
+            f"{done.default_routed} 行的性质在策略里没有去向，已转默认团队"
+            "（triage_degraded 列为 route.default）"
+        )
+
+
+@app.command(help="解释一条投诉的判断：等级、去向、信号、起决定作用的词。")
+def explain(
+    text: Annotated[str, typer.Argument(help="投诉原文。")],
+    model: ModelOption = None,
+    policy: PolicyOption = None,
+) -> None:
+    """Explain the answer about one complaint."""
+    desk = Triage.load(model, policy=policy)
+    reading = desk.read(text)
+    answer = desk.assess(text)
+    show_answer(answer)
+    guarded = [mention for mention in reading.mentions if mention.guard]
+    for mention in guarded:
+        span = reading.normalised.original(mention.start, mention.end)
+        OUT.print(
+            f"  未计入：「{reading.masked_text[span.start : span.end]}」{mention.name}"
+            f"（{GUARD_NAMES.get(str(mention.guard), mention.guard)}）"
+        )
+    table = Table(title="起决定作用的词（权重为对数几率）")
+    for heading in ("词", "指向", "权重"):
+        table.add_column(heading)
+    for part in answer.explanation:
+        table.add_row(part.text, part.toward, f"{part.weight:+.2f}")
+    OUT.print(table)
+
+
+@app.command(help="评估一个模型：训练时的留出结果，或在另一个带标签的文件上。")
+def evaluate(
+    file: Annotated[
+        Path | None, typer.Argument(help="带标签的工单；不给则显示训练时的评估。")
+    ] = None,
+    mapping: MapOption = None,
+    labels: Annotated[Path | None, typer.Option(help="标签对照 YAML 文件。")] = None,
+    sheet: SheetOption = None,
+    model: ModelOption = None,
+) -> None:
+    """Show a model's evaluation, or measure it on another labelled file."""
+    registry = open_registry()
+    if file is None:
+        show_evaluation(registry.folder(model))
+        return
+    from triage.evaluate import Baselines, evaluate_heads
+    from triage.features import prepare
+
+    fitted, found = registry.load(model)
+    tickets = load_tickets(
+        file, mapping=parse_mapping(mapping), sheet=sheet,
+        labels=read_label_mapping(labels) if labels else None,
+    )  # fmt: skip
+    if not tickets.heads:
+        raise UsageError(
+            f"{file} has none of the label columns {', '.join(HEADS)}: name one with --map."
+        )
+    answers = fitted.predict([prepare(text).text for text in tickets.frame["text"]])
+    baselines = Baselines(**found.metrics["baselines"])
+    heads = evaluate_heads(tickets.frame, answers.probabilities, answers.labels, baselines)
+    title = f"模型 {found.version} 在 {file} 上的表现"
+    show_metrics(title, {"heads": {name: measured.to_dict() for name, measured in heads.items()}})
+
+
+@app.command(help="启动服务和控制台。")
+def serve(
+    host: Annotated[str, typer.Option(help="监听地址。")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="监听端口。", min=1, max=65535)] = 8000,
+    model: ModelOption = None,
+    policy: PolicyOption = None,
+) -> None:
+    """Run the service with its console."""
+    import uvicorn
+
+    from triage.service.app import create_app
+
+    _check_free(host, port)
+    desk = Triage.load(model, policy=policy)
+    OUT.print(f"模型 {desk.model_version}，策略 {desk.policy.version}")
+    OUT.print(f"控制台 http://{host}:{port}/ ，接口文档 http://{host}:{port}/docs ，Ctrl+C 停止")
+    uvicorn.run(create_app(desk), host=host, port=port, log_level="warning")
+
+
+def _check_free(host: str, port: int) -> None:
+    """Refuse an address that can't be listened on."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise UsageError(
+                f"{host}:{port} can't be listened on ({error.strerror}): stop what runs there, or "
+                "choose another with --port.",
+                code="address_in_use",
+            ) from error
+
+
+@app.command(help="显示版本。")
+def version() -> None:
+    """Print the version."""
+    OUT.print(metadata.version("complaint-triage"))
+
+
+def main() -> None:
+    """Run the `triage` command."""
+    run_command(app)

@@ -1,0 +1,74 @@
+"""`triage models …`: list, show, verify, promote and roll back."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from triage.cli.show import figure, show_evaluation
+from triage.cli.terminal import OUT
+from triage.engine import open_registry
+from triage.schema import ArtifactError
+
+models = typer.Typer(help="管理已训练的模型。", no_args_is_help=True)
+
+
+@models.command("list", help="列出所有模型。")
+def list_models() -> None:
+    """List the registered models."""
+    registry = open_registry()
+    current = registry.current()
+    table = Table(title=str(registry.root))
+    for heading in ("版本", "启用", "训练时间", "训练行", "性质 F1", "严重程度 κ"):
+        table.add_column(heading)
+    for name in registry.versions():
+        try:
+            manifest = registry.folder(name).manifest
+        except ArtifactError:
+            table.add_row(name, "", "清单无法读取", "", "", "")
+            continue
+        summary = manifest.get("summary", {})
+        table.add_row(
+            name, "●" if name == current else "", str(manifest.get("created_at", "")),
+            str(manifest.get("rows", {}).get("train", "")),
+            figure(summary.get("nature", {}).get("macro_f1")),
+            figure(summary.get("severity", {}).get("kappa")),
+        )  # fmt: skip
+    OUT.print(table)
+
+
+@models.command(help="显示一个模型的清单和评估。")
+def show(
+    version: Annotated[str | None, typer.Argument(help="版本；默认已启用的。")] = None,
+) -> None:
+    """Show a model's manifest and evaluation."""
+    found = open_registry().folder(version)
+    for key, value in found.manifest.items():
+        if key not in ("files", "summary"):
+            OUT.print(f"{key}: {value}")
+    show_evaluation(found)
+
+
+@models.command(help="校验一个模型的文件和签名。")
+def verify(
+    version: Annotated[str | None, typer.Argument(help="版本；默认已启用的。")] = None,
+) -> None:
+    """Check the files and signature of a model."""
+    found = open_registry().verify(version)
+    OUT.print(f"{found.version}：{len(found.manifest['files'])} 个文件校验一致")
+
+
+@models.command(help="启用一个模型。")
+def promote(version: Annotated[str, typer.Argument(help="要启用的版本。")]) -> None:
+    """Promote a model."""
+    found = open_registry().promote(version)
+    OUT.print(f"已启用 {found.version}，重启服务后生效")
+
+
+@models.command(help="退回上一个启用的模型。")
+def rollback() -> None:
+    """Promote the model that was promoted before."""
+    found = open_registry().rollback()
+    OUT.print(f"已退回 {found.version}，重启服务后生效")

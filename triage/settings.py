@@ -97,12 +97,35 @@ def read_config(path: Path, shape: type[Config]) -> tuple[Config, str]:
         If the file is missing, is no YAML, repeats a key or breaks a rule; one line a fault, each
         with file, field, value and what is asked for.
     """
+    content, digest = read_yaml(path)
+    return check_config(content, path, shape), digest
+
+
+def read_yaml(path: Path) -> tuple[Any, str]:
+    """Return the content of a YAML file and the SHA-256 of its bytes.
+
+    Raises
+    ------
+    ConfigError
+        If the file is missing, is no YAML or repeats a key.
+    """
     try:
         content = path.read_bytes()
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}. Name a file that exists.") from error
+    return parse_yaml(content, path), sha256(content).hexdigest()
+
+
+def check_config(content: Any, path: Path, shape: type[Config]) -> Config:
+    """Check what was read from a file.
+
+    Raises
+    ------
+    ConfigError
+        If it breaks a rule of its shape; one line a fault, each with `path`.
+    """
     try:
-        return shape.model_validate(parse_yaml(content, path)), sha256(content).hexdigest()
+        return shape.model_validate(content)
     except ValidationError as error:
         raise ConfigError("\n".join(f"{path}: {line}" for line in _faults(error))) from error
 

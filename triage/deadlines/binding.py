@@ -1,0 +1,33 @@
+"""Which clock of a milestone and party binds: the earliest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from triage.schema import Deadline, Milestone
+
+
+def mark_binding(deadlines: Iterable[Deadline]) -> list[Deadline]:
+    """Mark the earliest clock of each milestone and party as binding."""
+    listed = list(deadlines)
+    earliest: dict[tuple[str, str], Deadline] = {}
+    for clock in listed:
+        key = (clock.milestone, clock.party)
+        if key not in earliest or clock.due_at < earliest[key].due_at:
+            earliest[key] = clock
+    return [
+        replace(clock, binding=earliest[clock.milestone, clock.party] is clock) for clock in listed
+    ]
+
+
+def binding_clock(deadlines: Iterable[Deadline], milestone: Milestone) -> Deadline | None:
+    """Return the company's binding clock of a milestone, if it has one."""
+    return next(
+        (
+            clock
+            for clock in deadlines
+            if clock.binding and clock.milestone == milestone and clock.party == "company"
+        ),
+        None,
+    )

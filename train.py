@@ -168,8 +168,13 @@ def assemble(
             spaces.append(model.FeatureSpace(other.features, missing, "base"))
     if "nature" not in space.heads and base is not None:
         return model.TriageModel(spaces, base[0].thresholds)
-    precision = policy.file.target_precision.model_dump()
-    return model.TriageModel(spaces, model.decision_thresholds(space.heads["nature"], precision))
+    thresholds = model.decision_thresholds(
+        space.heads,
+        policy.file.target_precision.model_dump(),
+        policy.starting_step,
+        policy.file.human_from,
+    )
+    return model.TriageModel(spaces, thresholds)
 
 
 def base_digest(settings: Settings) -> str:

@@ -1,10 +1,13 @@
 import re
+import shutil
 import sys
 
 import pandas as pd
 import pytest
 
 from triage import cli
+from triage.engine import open_registry
+from triage.policy import load_policy
 from triage.registry import MODEL_FILE
 
 
@@ -249,3 +252,83 @@ def test_vectors_are_built_from_the_corpora_and_own_tickets(home, run, tmp_path)
     from triage.features.vectors import load_vectors
 
     assert len(load_vectors(out_file).place) == 2_000
+
+
+def test_policy_check_names_each_fault_on_a_line(home, run, tmp_path):
+    assert "通过" in run("policy", "check", "bank")[1]
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        "extends: default\nname: mine\nhuman_from: huge\n"
+        "service_levels:\n  severe: {register_minutes: 15, response_hours: 3, plan_hours: 24}\n",
+        "utf-8",
+    )
+    code, out, _ = run("policy", "check", path)
+    assert code == 1
+    assert "human_from is 'huge'" in out
+    path.write_text(path.read_text("utf-8").replace("huge", "severe"), "utf-8")
+    code, out, _ = run("policy", "check", path)
+    assert "response_hours is 3 but critical's is 1: a graver grade must not wait" in out
+
+
+def test_policy_explain_names_the_rules_by_their_path(home, run):
+    code, out, _ = run(
+        "policy", "explain", "热水器漏电把我爸电伤住院了，再不处理我就打12315",
+        "--policy", "ecommerce", "--amount", "6000",
+    )  # fmt: skip
+    assert code == 0
+    for path in ("signal_floors.injury.happened", "amount_floors.critical", "copies.regulator",
+                 "service_levels", "routes."):  # fmt: skip
+        assert path in out, path
+
+
+def test_policy_test_runs_a_managers_own_cases(home, run, tmp_path):
+    cases = tmp_path / "cases.csv"
+    cases.write_text(
+        "投诉内容,期望等级,期望团队\n"
+        "我不想活了，你们逼死人,特大,\n"
+        "再不处理就打12315找媒体曝光,至少重大,\n"
+        "煤气费多收了十块钱,<critical,billing\n",
+        "utf-8",
+    )
+    code, out, _ = run("policy", "test", cases)
+    assert (code, "3 个相符" in out) == (0, True), out
+    cases.write_text("text,grade\n我不想活了，你们逼死人,一般\n", "utf-8")
+    code, out, _ = run("policy", "test", cases)
+    assert code == 1
+    assert "1 个不符" in out and "特大" in out
+    cases.write_text("text,grade\n坏了,很重\n", "utf-8")
+    code, _, err = run("policy", "test", cases)
+    assert (code, "expected grade is '很重'" in err) == (2, True)
+
+
+def test_policy_diff_counts_and_lists_what_changes(home, run, tmp_path):
+    (tmp_path / "past.csv").write_text(
+        "投诉内容\n银行卡被盗刷六万块，13800001234\n味道一般\n\n", "utf-8"
+    )
+    changes = tmp_path / "changes.xlsx"
+    code, out, err = run(
+        "policy", "diff", "default", "bank", "--on", tmp_path / "past.csv", "-o", changes
+    )
+    assert code == 0, err
+    assert "有变化" in out and "特大" in out
+    table = pd.read_excel(changes, engine="calamine")
+    assert "13800001234" not in table.to_csv()
+    assert (table["grade_after"] == "特大").any()
+
+
+def test_policy_init_writes_routes_for_a_models_own_natures(home, run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = [(f"快递丢了第{i}次", "运输") for i in range(30)]
+    rows += [(f"客服不理人第{i}回", "窗口") for i in range(30)]
+    pd.DataFrame(rows, columns=["text", "nature"]).to_csv("past.csv", index=False)
+    assert run("--data", "past.csv", entry=train_main)[0] == 0
+    version = open_registry().versions()[-1]
+    code, out, _ = run("policy", "init", "mine.yaml", "--from-model", "--model", version)
+    assert code == 0
+    assert "2 个性质" in out
+    policy = load_policy(tmp_path / "mine.yaml")
+    assert policy.file.routes["运输"].name == "运输组"
+    assert policy.route("窗口", "minor", "calm", None, [])[1]
+    shutil.rmtree(open_registry().folder(version).path)
+    code, _, err = run("policy", "init", "mine.yaml")
+    assert (code, "exists: name another" in err) == (2, True)

@@ -174,3 +174,22 @@ def test_concurrent_callers_get_their_own_answers(client):
 
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(ask, range(8))) == [str(number) for number in range(8)]
+
+
+def test_a_reload_puts_a_changed_policy_in_force_and_keeps_the_last_good_one(desk, tmp_path):
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("extends: default\nname: mine\nhuman_from: severe\n", "utf-8")
+    with TestClient(create_app(desk, str(mine))) as client:
+        good = client.post("/v1/reload").json()
+        assert good["policy_version"].startswith("mine@")
+        mine.write_text("extends: default\nname: mine\nhuman_from: huge\n", "utf-8")
+        refused = client.post("/v1/reload")
+        assert (refused.status_code, refused.json()["code"]) == (409, "policy_invalid")
+        assert "human_from is 'huge'" in refused.json()["errors"][0]["message"]
+        ready = client.get("/readyz").json()
+        assert ready["policy_version"] == good["policy_version"]
+        assert ready["reload_problem"]["code"] == "policy_invalid"
+        answer = client.post("/v1/assess", json={"text": "快递丢了"}).json()
+        assert answer["policy_version"] == good["policy_version"]
+        mine.write_text("extends: default\nname: mine\n", "utf-8")
+        assert client.post("/v1/reload").json()["reload_problem"] is None

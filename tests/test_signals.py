@@ -3,7 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from triage.schema import ConfigError
-from triage.signals import NAMES, load_signals, longest_literal, phrase_to_regex, shipped_signals
+from triage.signals import NAMES, anchors, load_signals, phrase_to_regex, shipped_signals
+from triage.signals.matcher import SHIPPED_SIGNALS
 from triage.text import normalise
 
 
@@ -129,15 +130,14 @@ def test_a_phrase_with_conveniences_matches(phrase, text):
     import re
 
     assert re.search(phrase_to_regex(phrase), text)
-    assert longest_literal(phrase) in text
+    assert any(anchor in text for anchor in anchors(phrase))
 
 
 def test_a_broken_signals_file_is_refused_with_field_and_value(tmp_path):
     path = tmp_path / "signals.yaml"
-    content = (load_signals.__globals__["Path"](load_signals.__code__.co_filename)).with_name(
-        "signals.yaml"
+    path.write_text(
+        SHIPPED_SIGNALS.read_text("utf-8").replace("  self_harm:", "  sadness:"), "utf-8"
     )
-    path.write_text(content.read_text("utf-8").replace("  self_harm:", "  sadness:"), "utf-8")
     with pytest.raises(ConfigError, match=r"signals\.yaml: signals: unknown signals \['sadness'\]"):
         load_signals(path)
     with pytest.raises(ConfigError, match="Name a file that exists"):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from triage.model import KNOWN_SHARE_FLOOR, Predictions, TriageModel
-from triage.policy import Policy, load_policy
+from triage.policy import Policy, Rule, load_policy
 from triage.privacy import find_personal, mask_spans, with_placeholders
 from triage.registry import ModelFolder, Registry
 from triage.schema import (
@@ -30,7 +30,7 @@ from triage.schema import (
     TextError,
 )
 from triage.settings import Settings, load_settings
-from triage.signals import Mention, SignalMatcher, shipped_signals
+from triage.signals import Mention, SignalMatcher, disputed_amount, shipped_signals
 from triage.text import Normalised, normalise
 
 N_ALTERNATIVES = 3
@@ -49,6 +49,7 @@ class Reading(NamedTuple):
     prepared: Normalised
     masked_text: str
     mentions: list[Mention]
+    amount: float | None
 
 
 class Triage:
@@ -113,6 +114,20 @@ class Triage:
         if not isinstance(policy, Policy):
             policy = load_policy(policy or settings.policy)
         return cls(model, policy, found.version, settings=settings, manifest=found.manifest)
+
+    def under(self, policy: Policy) -> Triage:
+        """Return a desk with the same model and another policy."""
+        return type(self)(
+            self.model, policy, self.model_version,
+            signals=self.signals, settings=self.settings, manifest=self.manifest,
+        )  # fmt: skip
+
+    def rules(self, complaint: Complaint | str) -> list[Rule]:
+        """Return the rules of the policy that decided the grade of a complaint, in their order."""
+        reading, answer = self.read(complaint), self.assess(complaint)
+        repeats = reading.complaint.repeat_count
+        distribution = answer.severity.distribution
+        return self.policy.grade(distribution, answer.signals, reading.amount, repeats)[1]
 
     def assess(self, complaint: Complaint | str) -> Assessment:
         """Assess one complaint.
@@ -206,6 +221,7 @@ class Triage:
             with_placeholders(normalised, personal),
             masked,
             self.signals.find(normalised.text, complaint.channel),
+            complaint.amount if complaint.amount is not None else _amount(normalised.text),
         )
 
     def contributions(
@@ -270,7 +286,7 @@ class Triage:
         emotion = self._step(predictions, at, "emotion")
         signals = self._signals(reading)
         grade, rules = policy.grade(
-            severity.distribution, signals, complaint.amount, complaint.repeat_count
+            severity.distribution, signals, reading.amount, complaint.repeat_count
         )
         reasons = [rule.reason for rule in rules]
         thresholds, sureness = self.model.thresholds, nature.probability
@@ -278,7 +294,9 @@ class Triage:
             nature.label, grade, emotion.label, complaint.customer_tier, signals
         )
         unreadable = predictions.known_share[at] < KNOWN_SHARE_FLOOR
-        decision = policy.decide(sureness, thresholds, grade, routed=known)
+        steps = list(severity.distribution)
+        covered = sum(severity.distribution[step] for step in steps[: steps.index(grade) + 1])
+        decision = policy.decide(sureness, thresholds, grade, covered=covered, routed=known)
         if unreadable:
             decision = "review"
             reasons.append("内容大多不在模型见过的用语之内，请人工判断")
@@ -362,6 +380,12 @@ def _as_complaint(complaint: Complaint | str) -> Complaint:
             f"A complaint is a text, not {type(complaint).__name__}: send a str or a Complaint.",
             code="text_invalid",
         ) from error
+
+
+def _amount(text: str) -> float | None:
+    """Return the largest lost or disputed sum that a text names, in yuan."""
+    found = disputed_amount(text)
+    return found.value if found else None
 
 
 def _by_word(

@@ -11,6 +11,7 @@ import typer
 from rich.table import Table
 
 from triage.cli.models import models
+from triage.cli.policies import policies
 from triage.cli.show import GUARD_NAMES, show_answer, show_evaluation, show_metrics
 from triage.cli.terminal import (
     OUT,
@@ -32,6 +33,7 @@ app = typer.Typer(
     add_completion=False,
 )  # fmt: skip
 app.add_typer(models, name="models")
+app.add_typer(policies, name="policy")
 app.add_typer(vectors, name="vectors")
 
 
@@ -139,7 +141,7 @@ def serve(
     desk = Triage.load(model, policy=policy)
     OUT.print(f"模型 {desk.model_version}，策略 {desk.policy.version}")
     OUT.print(f"控制台 http://{host}:{port}/ ，接口文档 http://{host}:{port}/docs ，Ctrl+C 停止")
-    uvicorn.run(create_app(desk), host=host, port=port, log_level="warning")
+    uvicorn.run(create_app(desk, policy), host=host, port=port, log_level="warning")
 
 
 def _check_free(host: str, port: int) -> None:

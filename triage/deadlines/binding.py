@@ -9,7 +9,7 @@ from triage.schema import Deadline, Milestone
 
 
 def mark_binding(deadlines: Iterable[Deadline]) -> list[Deadline]:
-    """Mark the earliest clock of each milestone and party as binding."""
+    """Leave the earliest clock of each milestone and party binding, and no other."""
     listed = list(deadlines)
     earliest: dict[tuple[str, str], Deadline] = {}
     for clock in listed:
@@ -17,7 +17,8 @@ def mark_binding(deadlines: Iterable[Deadline]) -> list[Deadline]:
         if key not in earliest or clock.due_at < earliest[key].due_at:
             earliest[key] = clock
     return [
-        replace(clock, binding=earliest[clock.milestone, clock.party] is clock) for clock in listed
+        clock if earliest[clock.milestone, clock.party] is clock else replace(clock, binding=False)
+        for clock in listed
     ]
 
 

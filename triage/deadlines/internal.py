@@ -114,7 +114,7 @@ def internal_deadlines(
     Returns
     -------
     list of Deadline
-        Register, first response and plan, in that order. None is marked as binding yet.
+        Register, first response and plan, in that order; see `mark_binding`.
     """
     received_at = in_shanghai(received_at)
     response: tuple[float, Unit] = (level.response_hours, "hours")
@@ -148,7 +148,7 @@ def internal_deadlines(
                 party="company",
                 due_at=due.at,
                 escalate_at=part.at,
-                binding=False,
+                binding=True,
                 provisional=due.provisional,
                 basis=f"内部服务时限：{why}，{value:g}{_UNIT_NAMES[unit]}内"
                 f"{milestone_name(milestone)}{note}",

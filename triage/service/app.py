@@ -17,15 +17,18 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from triage.engine import Triage
-from triage.schema import Assessment, Complaint, TextError
+from triage.policy import load_policy
+from triage.schema import Assessment, Complaint, TextError, TriageError
 from triage.service.problems import (
     MEDIA_TYPE,
     Problem,
+    config_faults,
     field_faults,
     problem,
     problem_of,
     problem_response,
 )
+from triage.settings import load_settings
 
 CONSOLE = Path(str(resources.files("triage.service"))) / "console"
 DOCS_ASSETS = Path(fastapi_offline.__file__).parent / "static"
@@ -75,27 +78,58 @@ class Health(BaseModel):
 
 
 class Ready(BaseModel):
-    """The model is loaded."""
+    """The model is loaded; `reload_problem` says why the last reload changed nothing."""
 
     status: str = "ready"
     model_version: str
     policy_version: str
+    reload_problem: Problem | None = None
 
 
 def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Describe the problem responses of a route."""
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    names = {400: "Invalid JSON", 413: "Body too large", 422: "Invalid request"}
+    names = {400: "Invalid JSON", 409: "Broken policy", 413: "Body too large",
+             422: "Invalid request"}  # fmt: skip
     return {status: {"description": names[status], "content": content} for status in statuses}
 
 
-def create_app(desk: Triage | None = None) -> FastAPI:
+class Serving:
+    """The desk that answers now, and how the last reload went.
+
+    Parameters
+    ----------
+    desk : Triage
+        What assesses until a reload succeeds.
+    policy : str, optional
+        Name or file that a reload reads again; that of the settings if absent.
+    """
+
+    def __init__(self, desk: Triage, policy: str | None = None) -> None:
+        self.desk = desk
+        self.policy = policy
+        self.reload_problem: Problem | None = None
+
+    def reload(self) -> None:
+        """Read the policy again; what is refused changes nothing and is remembered."""
+        try:
+            policy = load_policy(self.policy or load_settings().policy)
+        except TriageError as error:
+            self.reload_problem = problem("policy_invalid", config_faults(error))
+        else:
+            self.desk = self.desk.under(policy)
+            self.reload_problem = None
+
+
+def create_app(desk: Triage | None = None, policy: str | None = None) -> FastAPI:
     """Build the application.
 
     Parameters
     ----------
     desk : Triage, optional
         What assesses; the promoted model and the policy of the settings if absent.
+    policy : str, optional
+        Name or file of the policy that `/v1/reload` reads again; that of the settings if absent.
 
     Raises
     ------
@@ -114,12 +148,12 @@ def create_app(desk: Triage | None = None) -> FastAPI:
     )
     app.add_middleware(BodyLimit, most_bytes=desk.settings.max_body_bytes)
     _add_handlers(app)
-    _add_routes(app, desk)
+    _add_routes(app, Serving(desk, policy))
     _add_pages(app)
     return app
 
 
-def _add_routes(app: FastAPI, desk: Triage) -> None:
+def _add_routes(app: FastAPI, serving: Serving) -> None:
     @app.post(
         "/v1/assess",
         response_model=Assessment,
@@ -128,7 +162,7 @@ def _add_routes(app: FastAPI, desk: Triage) -> None:
     )
     def assess(complaint: Annotated[Complaint, Body()]) -> Any:
         """Return grade, route, deadlines and reasons for one complaint."""
-        return _json(desk.assess(complaint))
+        return _json(serving.desk.assess(complaint))
 
     @app.post(
         "/v1/assess/batch",
@@ -139,6 +173,7 @@ def _add_routes(app: FastAPI, desk: Triage) -> None:
     )
     def assess_batch(batch: Batch) -> Any:
         """Return an assessment or a problem for each complaint, in their order."""
+        desk = serving.desk
         if len(batch.items) > desk.settings.max_batch:
             return problem_response(problem("batch_too_large"))
         return _json({"items": _assess_items(desk, batch.items)})
@@ -146,6 +181,7 @@ def _add_routes(app: FastAPI, desk: Triage) -> None:
     @app.get("/v1/model", response_model=ModelInfo, summary="The model and policy in force")
     def model_info() -> ModelInfo:
         """Return versions, labels, thresholds and main figures."""
+        desk = serving.desk
         manifest = desk.manifest
         return ModelInfo(
             model_version=desk.model_version,
@@ -165,7 +201,29 @@ def _add_routes(app: FastAPI, desk: Triage) -> None:
     @app.get("/readyz", response_model=Ready, summary="Can it assess?")
     def readyz() -> Ready:
         """Say which model and policy are loaded."""
-        return Ready(model_version=desk.model_version, policy_version=desk.policy.version)
+        return _ready(serving)
+
+    @app.post(
+        "/v1/reload",
+        response_model=Ready,
+        responses=_problems(409),
+        summary="Read the policy again",
+    )
+    def reload() -> Any:
+        """Put a changed policy in force; a broken one is refused and the last good one stays."""
+        serving.reload()
+        if serving.reload_problem is not None:
+            return problem_response(serving.reload_problem)
+        return _ready(serving)
+
+
+def _ready(serving: Serving) -> Ready:
+    desk = serving.desk
+    return Ready(
+        model_version=desk.model_version,
+        policy_version=desk.policy.version,
+        reload_problem=serving.reload_problem,
+    )
 
 
 def _batch_example() -> dict[str, Any]:

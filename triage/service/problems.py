@@ -21,6 +21,7 @@ CODES: dict[str, tuple[int, str, str]] = {
     "text_invalid": (422, "内容无效", TEXT_FAULTS["text_invalid"]),
     "body_too_large": (413, "请求过大", "请求体超过上限，请分批发送"),
     "batch_too_large": (422, "批量过大", "一次批量的条数超过上限，请分批发送"),
+    "policy_invalid": (409, "策略有误", "策略文件有误，仍按原策略处理；请按 errors 逐条修改"),
     "not_found": (404, "没有这个地址", "地址不存在，请对照 /docs 检查"),
     "method_not_allowed": (405, "方法不允许", "这个地址不接受该请求方法，请对照 /docs 检查"),
     "internal": (500, "内部错误", "服务内部出错，已记入日志；请稍后重试"),
@@ -75,6 +76,15 @@ def problem_of(error: Exception) -> Problem:
 def field_faults(errors: Any, prefix: tuple[str, ...]) -> list[FieldFault]:
     """List the fields at fault without their values, which may hold personal data."""
     return [FieldFault(field=_field(fault, prefix), message=fault["msg"]) for fault in errors]
+
+
+def config_faults(error: TriageError) -> list[FieldFault]:
+    """List the faults of a configuration file, a line of the message each."""
+    found = []
+    for line in str(error).splitlines():
+        where, sign, message = line.partition(": ")
+        found.append(FieldFault(field=where if sign else "", message=mask(message or line)))
+    return found
 
 
 def _field(fault: Any, prefix: tuple[str, ...]) -> str:

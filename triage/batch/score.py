@@ -1,20 +1,19 @@
-"""Files in, files out: score a table of complaints and write the answers beside its rows."""
+"""Score a table of complaints and write the answers beside its rows."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
-from pydantic import ValidationError
 
-from triage.data import FACTS, FAULT, clean_fact, read_table, recognise_text
+from triage.batch.rows import read_complaints
 from triage.engine import Triage
 from triage.privacy import MASK, mask
-from triage.schema import TEXT_FAULTS, Assessment, Complaint, TextError, UsageError
+from triage.schema import TEXT_FAULTS, Assessment, TextError, UsageError
 
 PREFIX = "triage_"
 """What the names of added columns begin with; columns of an earlier run are replaced."""
@@ -31,7 +30,7 @@ _PERSONAL_HEADING = re.compile(
 ANSWER_COLUMNS = ("nature", "nature_name", "nature_probability", "severity", "severity_name",
                   "severity_probability", "emotion", "emotion_name", "sentiment", "signals",
                   "grade", "grade_name", "decision", "team", "team_name", "desk", "register_due",
-                  "first_response_due", "plan_due", "opening", "reasons", "degraded",
+                  "first_response_due", "plan_due", "clocks", "opening", "reasons", "degraded",
                   "model_version", "policy_version",
                   "note", "error")  # fmt: skip
 
@@ -80,19 +79,9 @@ def score_file(
     write = _writer(target)
     if target.resolve() == source.resolve():
         raise UsageError(f"-o {target} is the file to be scored: name another.")
-    raw = read_table(source, sheet)
-    faults = [
-        fault if isinstance(fault, str) else None
-        for fault in (raw.pop(FAULT) if FAULT in raw else [None] * len(raw))
-    ]
-    headings = [str(heading) for heading in raw.columns]
-    columns = recognise_text(source, headings, mapping or {})
+    raw, columns, items = read_complaints(source, mapping, sheet)
     if on_start:
         on_start(len(raw))
-    items = [
-        _complaint(row, columns, fault)
-        for fault, row in zip(faults, raw.to_dict("records"), strict=True)
-    ]
     good = [item.complaint for item in items if item.complaint]
     assessed = iter(desk.assess_each(good, on_step))
     answers = [next(assessed) if item.complaint else item.error for item in items]
@@ -109,39 +98,6 @@ def score_file(
         sum(isinstance(answer, TextError) for answer in answers),
         sum(isinstance(a, Assessment) and "route.default" in a.degraded for a in answers),
     )
-
-
-class _Item(NamedTuple):
-    """One row: its complaint with notes on facts that were ignored, or its error."""
-
-    complaint: Complaint | None
-    error: TextError
-    notes: tuple[str, ...] = ()
-
-
-_NO_ERROR = TextError("")
-
-
-def _complaint(row: Mapping[Hashable, Any], columns: Mapping[str, str], fault: str | None) -> _Item:
-    """Build a complaint from a row; a fact that can't be read is left out and noted."""
-    if fault:
-        return _Item(None, TextError(fault, code="row_malformed"))
-    facts: dict[str, Any] = {}
-    notes = []
-    for column in ("text", *FACTS):
-        if column not in columns:
-            continue
-        try:
-            facts[column] = clean_fact(column, row[columns[column]])
-        except ValueError as error:
-            notes.append(f"{columns[column]}{error}，该项忽略")
-    facts["text"] = facts.get("text") or ""
-    try:
-        return _Item(Complaint(**facts), _NO_ERROR, tuple(notes))
-    except ValidationError as error:
-        first = error.errors()[0]
-        heading = columns.get(str(first["loc"][0]), str(first["loc"][0]))
-        return _Item(None, TextError(f"{heading}：{first['msg']}", code="row_invalid"))
 
 
 def _masked(raw: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
@@ -170,8 +126,12 @@ def _row(answer: Assessment | TextError, notes: Sequence[str]) -> dict[str, Any]
     """Return the added cells of one row."""
     if isinstance(answer, TextError):
         return {"error": mask(f"{answer.code}: {TEXT_FAULTS.get(answer.code, answer)}")}
-    due = {clock.milestone: clock.due_at for clock in answer.deadlines if clock.binding}
-    cells = {f"{milestone}_due": f"{moment:%Y-%m-%d %H:%M}" for milestone, moment in due.items()}
+    binding = [clock for clock in answer.deadlines if clock.binding]
+    cells = {
+        f"{clock.milestone}_due": f"{clock.due_at:%Y-%m-%d %H:%M}"
+        for clock in binding
+        if clock.party == "company"
+    }
     return {
         **cells,
         "nature": answer.nature.label,
@@ -190,6 +150,7 @@ def _row(answer: Assessment | TextError, notes: Sequence[str]) -> dict[str, Any]
         "team": answer.route.team,
         "team_name": answer.route.name,
         "desk": answer.route.desk,
+        "clocks": "；".join(f"{clock.due_at:%Y-%m-%d %H:%M} {clock.basis}" for clock in binding),
         "opening": answer.handling.opening,
         "reasons": "；".join(answer.reasons),
         "degraded": " ".join(answer.degraded),
@@ -238,6 +199,17 @@ def _writer(target: Path) -> Callable[[pd.DataFrame], None]:
     return write
 
 
+def write_table(table: pd.DataFrame, target: Path) -> None:
+    """Write a table whole or not at all; cells that a spreadsheet would run are made harmless.
+
+    Raises
+    ------
+    UsageError
+        If the target's kind is unknown or its folder can't be written to.
+    """
+    _writer(target)(table)
+
+
 def _safe(table: pd.DataFrame) -> pd.DataFrame:
     """Put a mark before cells that a spreadsheet would run as a formula."""
     return table.map(
@@ -251,9 +223,10 @@ def _fit_excel(table: pd.DataFrame) -> pd.DataFrame:
         if isinstance(table[heading].dtype, pd.DatetimeTZDtype):
             table[heading] = table[heading].dt.tz_localize(None)
     long = table.map(lambda cell: isinstance(cell, str) and len(cell) > EXCEL_CELL).any(axis=1)
-    noted = [f"{note or ''} 内容过长，表格中只保留前 {EXCEL_CELL} 字".strip()
-             for note in table.loc[long, f"{PREFIX}note"].fillna("")]  # fmt: skip
-    table.loc[long, f"{PREFIX}note"] = noted
+    if f"{PREFIX}note" in table:
+        noted = [f"{note or ''} 内容过长，表格中只保留前 {EXCEL_CELL} 字".strip()
+                 for note in table.loc[long, f"{PREFIX}note"].fillna("")]  # fmt: skip
+        table.loc[long, f"{PREFIX}note"] = noted
     return table.map(
         lambda cell: _CONTROL.sub("", cell)[:EXCEL_CELL] if isinstance(cell, str) else cell
     )

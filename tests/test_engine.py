@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from triage import Complaint, Triage
+from triage.deadlines import WorkCalendar
+from triage.policy import load_policy
 from triage.privacy import mask
 from triage.schema import EMOTIONS, SEVERITIES, SHANGHAI, Assessment, TextError
 from triage.signals import NAMES
@@ -258,3 +260,29 @@ def test_without_a_route_nothing_goes_out_alone(desk):
 def test_a_time_out_of_this_world_is_refused(moment):
     with pytest.raises(ValidationError, match="year"):
         Complaint(text="坏了", received_at=moment)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["秦始皇统一六国后，推行书同文、车同轨", "法国大革命爆发于一七八九年", "qwe zxc rty fgh",
+     "Die Lieferung kam nie an"],
+)  # fmt: skip
+def test_far_off_topics_gibberish_and_other_languages_go_to_a_person(desk, text):
+    answer = desk.assess(text)
+    assert answer.decision == "review"
+    assert "相去甚远" in "".join(answer.reasons)
+
+
+def test_a_sum_in_the_text_raises_the_grade_and_the_field_overrides_it(desk):
+    text = "美容院预付卡里还有一万二，关门了不退"
+    assert any("涉及金额 12,000 元" in reason for reason in desk.assess(text).reasons)
+    told = desk.assess(Complaint(text=text, amount=300.0))
+    assert not any("12,000" in reason for reason in told.reasons)
+    assert any(rule.path == "amount_floors.critical" for rule in desk.rules(text))
+
+
+def test_a_date_beyond_the_published_calendar_is_named_in_degraded(desk):
+    late = desk.under(load_policy(calendar=WorkCalendar(last_year=2025)))
+    answer = late.assess(Complaint(text="快递丢了", channel="12315"))
+    assert "calendar" in answer.degraded
+    assert any(clock.provisional for clock in answer.deadlines)

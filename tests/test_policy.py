@@ -10,6 +10,8 @@ from triage.schema import EMOTIONS, SEVERITIES, SHANGHAI, Complaint, Signal, Tri
 from triage.signals import NAMES
 
 POLICY = load_policy()
+POLICIES = {path.stem: load_policy(path) for path in SHIPPED.glob("*.yaml")}
+shipped = st.sampled_from(sorted(POLICIES)).map(POLICIES.get)
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=SHANGHAI)
 
 signals = st.lists(
@@ -28,17 +30,17 @@ def sure_of(step):
     return {other: 0.97 if other == step else 0.01 for other in SEVERITIES}
 
 
-@given(distributions, signals, signals)
-def test_adding_a_signal_never_lowers_the_grade(distribution, some, more):
-    before, _ = POLICY.grade(distribution, some)
-    after, _ = POLICY.grade(distribution, some + more)
+@given(shipped, distributions, signals, signals)
+def test_adding_a_signal_never_lowers_the_grade(policy, distribution, some, more):
+    before, _ = policy.grade(distribution, some)
+    after, _ = policy.grade(distribution, some + more)
     assert SEVERITIES.index(after) >= SEVERITIES.index(before)
 
 
-@given(distributions, signals, st.floats(0, 1e7), st.integers(0, 50))
-def test_amount_and_repeats_never_lower_the_grade(distribution, some, amount, repeats):
-    before, _ = POLICY.grade(distribution, some)
-    after, _ = POLICY.grade(distribution, some, amount, repeats)
+@given(shipped, distributions, signals, st.floats(0, 1e7), st.integers(0, 50))
+def test_amount_and_repeats_never_lower_the_grade(policy, distribution, some, amount, repeats):
+    before, _ = policy.grade(distribution, some)
+    after, _ = policy.grade(distribution, some, amount, repeats)
     assert SEVERITIES.index(after) >= SEVERITIES.index(before)
 
 
@@ -115,6 +117,21 @@ def test_an_unknown_nature_goes_to_the_default_route():
     route, known = POLICY.route("环境保护", "minor", "calm", None, [])
     assert route.team == "general"
     assert not known
+
+
+@given(
+    shipped, signals, st.sampled_from(SEVERITIES), st.sampled_from(EMOTIONS),
+    st.sampled_from(["vip", "VIP", "贵宾", "私人银行", "普通", ""]),
+)  # fmt: skip
+def test_a_customers_tier_changes_neither_clock_nor_team(policy, some, grade, emotion, tier):
+    plain, known = (
+        policy.deadlines(complaint(**facts), grade, "product", emotion, some)
+        for facts in ({}, {"customer_tier": tier})
+    )
+    assert plain == known
+    one, other = (policy.route("product", grade, emotion, t, some)[0] for t in (None, tier))
+    assert (one.team, one.copies) == (other.team, other.copies)
+    assert grade == "minor" or one.desk == other.desk
 
 
 def test_a_tier_changes_the_desk_and_nothing_else():

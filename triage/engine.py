@@ -37,19 +37,33 @@ N_ALTERNATIVES = 3
 N_CONTRIBUTIONS = 6
 """How many natures, and how many stretches of text a head, an answer names."""
 
+SAID_AWAY = frozenset({"negation", "hypothesis", "settled", "quotation", "doubt"})
+"""Guards of what did not happen, or not to this customer now: the severity does not read it. Of 424
+hand-written harmless cases 12 more stay below critical, and none of 474 grave ones is lost."""
+
 CHUNK = 256
 """Complaints that are turned into features at once."""
 
 
 class Reading(NamedTuple):
-    """One complaint as read: normalised once, personal data and signals found."""
+    """One complaint as read: normalised once, personal data and signals found.
+
+    `prepared` is what the features read; `counted` is that without the guarded mentions, which the
+    severity reads: what is denied, supposed or settled must not weigh. They are one where nothing
+    is guarded.
+    """
 
     complaint: Complaint
     normalised: Normalised
     prepared: Normalised
+    counted: Normalised
     masked_text: str
     mentions: list[Mention]
     amount: float | None
+
+
+Predicted = tuple[Reading, Predictions, int]
+"""A reading, predictions of several texts, and which of them is its own."""
 
 
 class Triage:
@@ -215,14 +229,25 @@ class Triage:
             )
         personal = find_personal(normalised.text)
         masked = mask_spans(complaint.text, (normalised.original(p.start, p.end) for p in personal))
+        mentions = self.signals.find(normalised.text, complaint.channel)
+        prepared = with_placeholders(normalised, personal)
         return Reading(
             complaint,
             normalised,
-            with_placeholders(normalised, personal),
+            prepared,
+            self._counted(prepared, mentions),
             masked,
-            self.signals.find(normalised.text, complaint.channel),
+            mentions,
             complaint.amount if complaint.amount is not None else _amount(normalised.text),
         )
+
+    def _counted(self, prepared: Normalised, mentions: Sequence[Mention]) -> Normalised:
+        """Take out what is guarded for what is said of it, not for being another thing's name."""
+        if not any(mention.guard in SAID_AWAY for mention in mentions):
+            return prepared
+        again = self.signals.find(prepared.text)
+        cut = prepared.without((m.start, m.end) for m in again if m.guard in SAID_AWAY)
+        return cut if cut.text else prepared
 
     def contributions(
         self, reading: Reading, label: str, head: str, predictions: Predictions, at: int
@@ -271,18 +296,26 @@ class Triage:
             return []
         now = datetime.now(SHANGHAI).replace(microsecond=0)
         predictions = self.model.predict([reading.prepared.text for reading in readings])
-        return [self._answer(reading, predictions, at, now) for at, reading in enumerate(readings)]
+        cut = [reading for reading in readings if reading.counted is not reading.prepared]
+        counted = self.model.predict([reading.counted.text for reading in cut]) if cut else None
+        answers, nth = [], 0
+        for at, reading in enumerate(readings):
+            plain = weighed = (reading, predictions, at)
+            if counted is not None and reading.counted is not reading.prepared:
+                weighed = (reading._replace(prepared=reading.counted), counted, nth)
+                nth += 1
+            answers.append(self._answer(plain, weighed, now))
+        return answers
 
-    def _answer(
-        self, reading: Reading, predictions: Predictions, at: int, now: datetime
-    ) -> Assessment:
-        """Put one answer together from what was read and predicted."""
+    def _answer(self, plain: Predicted, weighed: Predicted, now: datetime) -> Assessment:
+        """Put one answer together from what was read and predicted; severity from `weighed`."""
+        reading, predictions, at = plain
         complaint, policy = reading.complaint, self.policy
         if complaint.received_at is None:
             complaint = complaint.model_copy(update={"received_at": now})
         assert complaint.received_at is not None
         nature = self._nature(predictions, at)
-        severity = self._step(predictions, at, "severity")
+        severity = self._step(*weighed[1:], "severity")
         emotion = self._step(predictions, at, "emotion")
         signals = self._signals(reading)
         grade, rules = policy.grade(
@@ -297,9 +330,9 @@ class Triage:
         steps = list(severity.distribution)
         covered = sum(severity.distribution[step] for step in steps[: steps.index(grade) + 1])
         decision = policy.decide(sureness, thresholds, grade, covered=covered, routed=known)
-        if unreadable:
+        if unreadable or predictions.strange[at]:
             decision = "review"
-            reasons.append("内容大多不在模型见过的用语之内，请人工判断")
+            reasons.append("内容与模型学过的投诉相去甚远，请人工判断")
         else:
             reasons.append(policy.decision_reason(decision, sureness, grade))
         if not known:
@@ -330,7 +363,7 @@ class Triage:
             handling=policy.handling(
                 complaint, grade, nature.label, emotion.label, signals, deadlines
             ),
-            explanation=self._explanation(reading, predictions, at, nature.label, severity.label),
+            explanation=self._explanation(plain, weighed, nature.label, severity.label),
             degraded=degraded,
         )
 
@@ -359,11 +392,18 @@ class Triage:
         return found
 
     def _explanation(
-        self, reading: Reading, predictions: Predictions, at: int, nature: str, severity: str
+        self, plain: Predicted, weighed: Predicted, nature: str, severity: str
     ) -> list[Contribution]:
         """Name the stretches that weigh most toward nature and severity."""
+        labels = {"nature": nature, "severity": severity}
+        if plain is weighed:
+            by_head = self._by_head(plain[0], labels, *plain[1:])
+        else:
+            by_head = {
+                head: self.contributions(source[0], labels[head], head, *source[1:])
+                for head, source in (("nature", plain), ("severity", weighed))
+            }
         found: list[Contribution] = []
-        by_head = self._by_head(reading, {"nature": nature, "severity": severity}, predictions, at)
         for words in by_head.values():
             strongest = sorted(words, key=lambda word: -word.weight)[:N_CONTRIBUTIONS]
             found += [word for word in strongest if word.weight > 0]

@@ -14,7 +14,8 @@ from triage.schema import HEADS, ORDERED_HEADS, DataError, Kind, UsageError, pla
 from triage.settings import parse_yaml
 
 FACTS = ("id", "kind", "channel", "industry", "product", "region", "customer_id", "customer_tier",
-         "received_at", "amount", "repeat_count", "resolution")  # fmt: skip
+         "received_at", "amount", "repeat_count", "complexity", "area",
+         "resolution")  # fmt: skip
 COLUMNS = ("text", *HEADS, *FACTS)
 
 HEADINGS: Mapping[str, tuple[str, ...]] = {
@@ -44,6 +45,8 @@ HEADINGS: Mapping[str, tuple[str, ...]] = {
                     "created_at"),
     "amount": ("涉及金额", "投诉金额", "金额", "损失金额", "争议金额"),
     "repeat_count": ("重复次数", "投诉次数", "重复投诉次数", "来电次数"),
+    "complexity": ("难易程度", "复杂程度"),
+    "area": ("城乡",),
     "resolution": ("处理结果", "解决方案", "处理意见", "处理情况", "回复内容", "答复意见"),
 }  # fmt: skip
 """Common headings of exports, the likeliest first; compared without blanks and case."""
@@ -240,11 +243,26 @@ KINDS: Mapping[str, str] = {
 
 
 def _to_kind(value: Any) -> str:
-    text = str(value).strip()
-    kind = KINDS.get(text.removesuffix("类"), text)
-    if kind not in get_args(Kind):
+    return _one_of(str(value).strip().removesuffix("类"), KINDS, get_args(Kind))
+
+
+def _to_complexity(value: Any) -> str:
+    names = {"简单": "simple", "一般": "simple", "复杂": "complex", "疑难": "complex",
+             "特殊": "special"}  # fmt: skip
+    return _one_of(str(value).strip(), names, tuple(names.values()))
+
+
+def _to_area(value: Any) -> str:
+    names = {"城市": "city", "城镇": "city", "农村": "countryside", "乡村": "countryside"}
+    return _one_of(str(value).strip(), names, tuple(names.values()))
+
+
+def _one_of(text: str, names: Mapping[str, str], known: Sequence[str]) -> str:
+    """Return the id of a value given by id or by its Chinese name."""
+    found = names.get(text, text)
+    if found not in known:
         raise ValueError(text)
-    return kind
+    return found
 
 
 _CONVERTERS: dict[str, tuple[Callable[[Any], Any], str]] = {
@@ -252,4 +270,6 @@ _CONVERTERS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "amount": (_to_amount, "不是金额"),
     "repeat_count": (_to_count, "不是次数"),
     "kind": (_to_kind, "不是来件类型"),
+    "complexity": (_to_complexity, "不是难易程度"),
+    "area": (_to_area, "不是城乡"),
 }

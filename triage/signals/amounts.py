@@ -13,6 +13,10 @@ import cn2an
 
 Role = Literal["loss", "price", "other"]
 
+_DIGIT = {str(n): n for n in range(10)} | {
+    char: n for n, char in enumerate("一二三四五六七八九", 1)
+}
+
 OPEN_ENDED = 1.1
 """What 一万多 is counted as beside 一万: the sum is above, by how much nobody knows."""
 
@@ -21,11 +25,12 @@ _MOST = 1e12
 _DIGITS = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?"
 _HAN = "零〇一二两三四五六七八九十百千万亿几壹贰叁肆伍陆柒捌玖拾佰仟"
 _NUMBER = rf"(?:{_DIGITS}(?:[万千百亿wk]\d{{0,4}})*|[{_HAN}]+(?:点[{_HAN}]+)?)"
+_SUM_NOUN = "定金|订金|押金|保证金|学费|会费|工资|违约金|尾款|货款|医药费|首付|存款|积蓄|退款"
 _AMOUNT = re.compile(
     rf"(?<![\da-z.])(?P<sign>¥|rmb|人民币)?(?P<low>{_NUMBER})(?:[-~—至到](?P<high>{_NUMBER}))?"
     rf"(?P<about>多|余|来|几|好几)?(?P<times>[万千百亿wk])?(?P<more>多|余|来)?个?"
-    rf"(?P<unit>元|块钱|块|圆|rmb|人民币|大洋|毛|角)?(?P<small>[\d{_HAN}])?"
-    r"(?P<noun>(?:的)?(?:定金|订金|押金|保证金|学费|会费|工资|违约金|尾款|货款|医药费|首付|存款|积蓄|退款))?"
+    rf"(?P<unit>元|块钱|块|圆|rmb|人民币|大洋|毛|角)?(?P<small>[\d一二三四五六七八九])?"
+    rf"(?P<noun>(?:的)?(?:{_SUM_NOUN}))?"
 )
 _NO_SUM = re.compile(
     r"(?:人|户|个|次|遍|名|位|家|件|单|台|部|辆|条|套|盒|瓶|包|箱|斤|公斤|克|米|平|公里|里路|字|步|年"
@@ -37,7 +42,7 @@ _LOSS_BEFORE = re.compile(
     r"|退款|退还|退回|退我|退给|退押|退定|退订|退钱|退费|退全|押金|定金|订金|保证金|预付|预存|充值|充了|充的"
     r"|赔|索要|欠|拖欠|罚|违约金|手续费|滞纳金|服务费|冻结|被偷|偷|丢|没了|不见|到账|少了|少给|少付|少发"
     r"|医药费|医疗费|维修费|修车|理赔|借走|卷走|卷款|投了|投资|投入|学费|报名费|讹|坑|要我|要价|敲诈|勒索"
-    r"|维修要|修理|修好要|余额|存款|积蓄|货款|工资|补贴|补助|补偿|返现|返还|账单|话费|消费|贷款|欺诈|套路|会费|尾款|少赔)"
+    r"|误转|转错|转给|重铺|重装|重做|返工|光修|维修要|修理|修好要|余额|存款|积蓄|货款|工资|补贴|补助|补偿|返现|返还|账单|话费|消费|贷款|欺诈|套路|会费|尾款|少赔)"
     rf"[^{_SENTENCE}]{{0,10}}$"
 )
 _LOSS_AFTER = re.compile(
@@ -54,7 +59,7 @@ _SETTLED = re.compile(
 )
 _DENIED = re.compile(r"(?:没有|没|不是|并未|未|如果|要是|万一|假如)[^。!?;,\n]{0,6}$")
 _NO_LOSS = re.compile(r"(?:没有|没|未|无|不是)(?:多)?(?:损失|丢|被|扣|多收|多付|少)[^。!?;\n]{0,8}")
-_MONEY_MARK = re.compile(r"[元块万千百wk¥圆毛角]|rmb|人民币")
+_MONEY_MARK = re.compile(rf"[元块万千百wk¥圆毛角]|rmb|人民币|\d(?:{_SUM_NOUN})")
 
 
 class Amount(NamedTuple):
@@ -123,10 +128,12 @@ def _value(match: re.Match[str]) -> float | None:
     spoken = re.sub(r"([一二两三四五六七八])[二两三四五六七八九](?=[十百千万])", _later, spoken)
     try:
         value = float(cn2an.cn2an(spoken, "smart"))
-    except ValueError:
+    except Exception:  # cn2an 0.5.24 answers odd numerals with any of KeyError and ValueError
         return None
     if match["unit"] in ("毛", "角"):
         value /= 10
+    elif match["unit"] and match["small"]:  # 三块五
+        value += _DIGIT[match["small"]] / 10
     return (
         value * OPEN_ENDED
         if (match["about"] or match["more"]) in ("多", "余", "几", "好几")

@@ -276,7 +276,7 @@ def test_policy_explain_names_the_rules_by_their_path(home, run):
         "--policy", "ecommerce", "--amount", "6000",
     )  # fmt: skip
     assert code == 0
-    for path in ("signal_floors.injury.happened", "signal_floors.regulator", "copies.regulator",
+    for path in ("signal_floors.injury.happened", "amount_floors.critical", "copies.regulator",
                  "service_levels", "routes."):  # fmt: skip
         assert path in out, path
 

@@ -137,11 +137,20 @@ class Triage:
         )  # fmt: skip
 
     def rules(self, complaint: Complaint | str) -> list[Rule]:
-        """Return the rules of the policy that decided the grade of a complaint, in their order."""
+        """Return the rules of the policy that had a say in the grade of a complaint.
+
+        Those that decided come first, in their order, then those that a graver one made idle.
+        """
         reading, answer = self.read(complaint), self.assess(complaint)
-        repeats = reading.complaint.repeat_count
-        distribution = answer.severity.distribution
-        return self.policy.grade(distribution, answer.signals, reading.amount, repeats)[1]
+        facts = (answer.signals, reading.amount, reading.complaint.repeat_count)
+        _, rules = self.policy.grade(answer.severity.distribution, *facts)
+        decided = {rule.path for rule in rules}
+        idle = [
+            rule._replace(reason=f"{rule.reason}，已有更高的规则")
+            for rule in self.policy.floors(*facts)
+            if rule.path not in decided
+        ]
+        return rules + idle
 
     def assess(self, complaint: Complaint | str) -> Assessment:
         """Assess one complaint.

@@ -135,7 +135,7 @@ class Policy:
             rules.append(Rule("cost_matrix", grade, why))
         for path, floor, why in (
             *self._step_up(signals, grade),
-            *sorted(self._floors(signals, amount, repeat_count), key=lambda rule: -_rank(rule[1])),
+            *sorted(self.floors(signals, amount, repeat_count), key=lambda rule: -_rank(rule[1])),
         ):
             if _rank(floor) > _rank(grade):
                 grade = floor
@@ -156,10 +156,21 @@ class Policy:
         why = "涉及需要照顾的人（老人、孩子、孕妇、残疾人等）"
         return [Rule(f"vulnerable_steps.{most}", raised, why)]
 
-    def _floors(
+    def floors(
         self, signals: Sequence[Signal], amount: float | None, repeat_count: int | None
     ) -> list[Rule]:
-        """Return each floor that holds with its reason, one a signal."""
+        """Return each floor that holds, those too that a higher one makes idle.
+
+        Parameters
+        ----------
+        signals, amount, repeat_count
+            As in `grade`.
+
+        Returns
+        -------
+        list of Rule
+            One a signal, one for the amount and one for the repeats.
+        """
         found: dict[str, Rule] = {}
         for signal in signals:
             floor = self.file.signal_floors.get(signal.name, {}).get(signal.certainty)

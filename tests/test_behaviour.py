@@ -3,10 +3,10 @@
 `behaviour.csv` says for each text whether a signal fires, with which certainty, or why it is
 silent, and where it matters what the grade is at the least or at the most. The phrases were written
 for the kind, not the case, and some cases are still missed: the tests ask for shares, and name what
-is missed when they fail.
+is missed when they fail. `behaviour_unseen.csv` was written by another hand after the phrases were
+done: it says what a stranger may expect, and no phrase is to be written from it.
 """
 
-from collections import defaultdict
 from pathlib import Path
 
 import pandas as pd
@@ -17,6 +17,7 @@ from triage.signals import NAMES, find_amounts, shipped_signals
 from triage.text import normalise
 
 CASES = pd.read_csv(Path(__file__).with_name("behaviour.csv"), dtype=str).fillna("")
+UNSEEN = pd.read_csv(Path(__file__).with_name("behaviour_unseen.csv"), dtype=str).fillna("")
 
 PINNED = {
     "我不想活了，你们逼死人": True,
@@ -78,16 +79,31 @@ def test_the_managers_own_examples_are_graded_as_she_says(desk, text, grave):
     assert (SEVERITIES.index(answer.grade) >= 2) is grave, (answer.grade, answer.reasons)
 
 
-def test_the_cases_are_graded_high_and_low_enough(desk):
-    cases = CASES[(CASES["at_least"] != "") | (CASES["at_most"] != "")]
+def graded_wrongly(desk, cases):
+    """The cases that are graded too low, and too high."""
+    cases = cases[(cases["at_least"] != "") | (cases["at_most"] != "")]
     complaints = [Complaint(text=case.text, channel=case.channel or None)
                   for case in cases.itertuples()]  # fmt: skip
-    wrong = defaultdict(list)
+    low, high = [], []
     for case, answer in zip(cases.itertuples(), desk.assess_many(complaints), strict=True):
         rank = SEVERITIES.index(answer.grade)
         if case.at_least and rank < SEVERITIES.index(case.at_least):
-            wrong["low"].append((case.text, answer.grade))
+            low.append((case.text, answer.grade))
         if case.at_most and rank > SEVERITIES.index(case.at_most):
-            wrong["high"].append((case.text, answer.grade))
-    assert len(wrong["low"]) <= 0.03 * len(cases), wrong["low"]
-    assert len(wrong["high"]) <= 0.12 * len(cases), wrong["high"]
+            high.append((case.text, answer.grade))
+    return low, high, len(cases)
+
+
+def test_the_cases_are_graded_high_and_low_enough(desk):
+    low, high, n_cases = graded_wrongly(desk, CASES)
+    assert len(low) <= 0.02 * n_cases, low
+    assert len(high) <= 0.10 * n_cases, high
+
+
+def test_most_unseen_cases_are_seen_and_graded_rightly(desk):
+    pairs = [(case, seen(case)) for case in UNSEEN.itertuples()]
+    silent = [(case, found) for case, found in pairs
+              if (case.expected == "silent") != (found == {"silent"})]  # fmt: skip
+    assert len(silent) <= 0.20 * len(pairs), missed(silent)
+    low, high, n_cases = graded_wrongly(desk, UNSEEN)
+    assert len(low) + len(high) <= 0.14 * n_cases, (low, high)

@@ -286,3 +286,10 @@ def test_a_date_beyond_the_published_calendar_is_named_in_degraded(desk):
     answer = late.assess(Complaint(text="快递丢了", channel="12315"))
     assert "calendar" in answer.degraded
     assert any(clock.provisional for clock in answer.deadlines)
+
+
+def test_the_desks_own_number_is_no_signal(desk):
+    text = "打了12345三次没人来修路灯"
+    assert any(signal.name == "regulator" for signal in desk.assess(text).signals)
+    hotline = desk.under(load_policy("hotline"))
+    assert not any(signal.name == "regulator" for signal in hotline.assess(text).signals)

@@ -238,7 +238,13 @@ class Triage:
             )
         personal = find_personal(normalised.text)
         masked = mask_spans(complaint.text, (normalised.original(p.start, p.end) for p in personal))
-        mentions = self.signals.find(normalised.text, complaint.channel)
+        own = self.policy.file.own_numbers
+        mentions = [
+            mention._replace(guard="own_channel")
+            if mention.guard is None and normalised.text[mention.start : mention.end] in own
+            else mention
+            for mention in self.signals.find(normalised.text, complaint.channel)
+        ]
         prepared = with_placeholders(normalised, personal)
         return Reading(
             complaint,

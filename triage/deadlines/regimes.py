@@ -220,12 +220,13 @@ def _deadline(
     if not regime.checked:
         notes.append("来源待核实")
     note = f"（{'；'.join(notes)}）" if notes else ""
+    told_at = case.received_at + (due.at - case.received_at) * escalate_after
     return Deadline(
         regime=regime_id,
         milestone=clock.milestone,
         party=clock.party,
         due_at=due.at,
-        escalate_at=case.received_at + (due.at - case.received_at) * escalate_after,
+        escalate_at=told_at.replace(microsecond=0),
         binding=True,
         provisional=due.provisional,
         basis=f"{regime.name}：{clock.length}内{clock.says}{note}",

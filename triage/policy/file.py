@@ -70,6 +70,7 @@ class PolicyFile(_Part):
 
     name: str
     industry: str | None = Field(None, description="The industry of complaints that name none.")
+    own_numbers: list[str] = Field(description="The desk's own telephone numbers: no signal.")
     labels: Labels
     cost_matrix: dict[Grade, dict[Grade, float]]
     target_precision: TargetPrecision

@@ -60,8 +60,7 @@ def train(options: TrainingOptions, progress: Progress) -> ModelFolder:
     if is_base:
         held_out = held_out[held_out["industry"] != REVIEWS]
     held_out = held_out.reset_index(drop=True)
-    prepared = [features.prepare(text).text for text in held_out["text"]]
-    answers = fitted.predict(prepared)
+    answers = fitted.predict(features.prepare_tickets(held_out))
     baselines = evaluate.Baselines.fit(own)
     found = evaluate.evaluate_heads(held_out, answers.probabilities, answers.labels, baselines)
     metrics = {
@@ -143,7 +142,7 @@ def fit(
         texts = [features.prepare(text).text for text in learned["text"]]
         extra = (texts, learned["positive"].to_numpy())
     return model.fit_space(
-        [features.prepare(text).text for text in own["text"]],
+        features.prepare_tickets(own, forgetful=True),
         {head: own[head].to_numpy(dtype=object) for head in heads},
         own["group"].to_numpy(),
         domains=own["industry"].to_numpy() if reviews is not None else None,

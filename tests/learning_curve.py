@@ -14,7 +14,7 @@ from tests.conftest import Quiet
 from train import BASE_TEST_SHARE, REVIEWS, load
 from triage.cli import TrainingOptions
 from triage.data import split
-from triage.features import prepare
+from triage.features import prepare_tickets
 from triage.model import fit_space
 from triage.schema import HEADS, ORDERED_HEADS
 from triage.settings import load_settings
@@ -27,7 +27,7 @@ def main() -> None:
     test = split(tickets, test_share=BASE_TEST_SHARE)
     frame = tickets.frame
     held_out = frame[test & (frame["industry"] != REVIEWS)]
-    asked = [prepare(text).text for text in held_out["text"]]
+    asked = prepare_tickets(held_out)
     order = np.random.default_rng(0).permutation(np.unique(frame["group"][~test]))
     table = Table(title=f"{len(held_out)} held-out complaints")
     for heading in ("training rows", "nature macro-F1", "severity kappa", "emotion kappa"):
@@ -35,7 +35,7 @@ def main() -> None:
     for share in track(SHARES, "learning curve"):
         own = frame[~test & frame["group"].isin(order[: int(share * len(order))])]
         space = fit_space(
-            [prepare(text).text for text in own["text"]],
+            prepare_tickets(own, forgetful=True),
             {head: own[head].to_numpy(dtype=object) for head in HEADS},
             own["group"].to_numpy(),
             domains=own["industry"].to_numpy(),

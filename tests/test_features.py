@@ -1,6 +1,7 @@
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from tests import small_encoder
@@ -10,8 +11,10 @@ from triage.features import (
     TextFeatures,
     build_vectors,
     encoder_version,
+    prepare_tickets,
     shipped_vectors,
     vocabulary,
+    with_facts,
     word_ngrams,
 )
 from triage.features.vectors import load_vectors
@@ -86,9 +89,12 @@ def test_a_vocabulary_takes_repeated_words_first_then_the_dictionary():
 
 
 def test_other_word_vectors_than_at_training_time_are_refused(features, monkeypatch):
+    kept = pickle.dumps(features)
     monkeypatch.setattr(shipped_vectors(), "digest", "another")
     with pytest.raises(ArtifactError, match="trained with other word vectors"):
         features.transform(TEXTS[:1])
+    with pytest.raises(ArtifactError, match="trained with other word vectors"):
+        pickle.loads(kept)
 
 
 def test_an_encoder_adds_columns_of_length_one(reading):
@@ -169,3 +175,28 @@ def test_the_encoder_of_the_extra_reads_meaning(need):
     one, other, *rest = encoder.transform([*near, *far])
     assert one @ other > max(one @ far_one for far_one in rest)
     np.testing.assert_array_equal(encoder.transform(near), encoder.transform([*near, *far])[:2])
+
+
+def test_facts_have_columns_of_their_own_and_leave_the_text_alone(features):
+    plain, told = features.transform([TEXTS[0], with_facts(TEXTS[0], "question", 4)])
+    first = features.fact_columns.start
+    assert abs(plain[:, :first] - told[:, :first]).nnz == 0
+    assert plain[:, features.fact_columns].nnz == 0
+    assert told[:, features.fact_columns].nnz == 3
+    assert features.known_share([with_facts(TEXTS[0], "praise")])[0] == 1.0
+
+
+def test_weights_of_characters_add_up_with_facts(features):
+    weights = np.random.default_rng(0).normal(size=(features.n_features_, 2))
+    text = "快递第3次不理人"
+    row = features.transform([with_facts(text, "help", 1)])
+    shares = features.character_weights(text, row, weights)
+    np.testing.assert_allclose(shares.sum(axis=0), (row @ weights)[0], rtol=1e-6)
+
+
+def test_half_of_the_training_rows_forget_their_facts():
+    tickets = pd.DataFrame({"text": ["何时发货"] * 200, "kind": "question", "repeat_count": None})
+    told = sum("question" in text for text in prepare_tickets(tickets, forgetful=True))
+    assert 70 <= told <= 130
+    assert all("question" in text for text in prepare_tickets(tickets))
+    assert prepare_tickets(tickets[["text"]]) == ["何时发货"] * 200

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from triage.features import with_facts
 from triage.model import KNOWN_SHARE_FLOOR, Predictions, TriageModel
 from triage.policy import Policy, Rule, load_policy
 from triage.privacy import find_personal, mask_spans, with_placeholders
@@ -60,6 +61,10 @@ class Reading(NamedTuple):
     masked_text: str
     mentions: list[Mention]
     amount: float | None
+
+    def asked(self, source: Normalised) -> str:
+        """Return a prepared text with the facts of the complaint: what the model is asked."""
+        return with_facts(source.text, self.complaint.kind, self.complaint.repeat_count)
 
 
 Predicted = tuple[Reading, Predictions, int]
@@ -310,9 +315,11 @@ class Triage:
         if not readings:
             return []
         now = datetime.now(SHANGHAI).replace(microsecond=0)
-        predictions = self.model.predict([reading.prepared.text for reading in readings])
+        predictions = self.model.predict([reading.asked(reading.prepared) for reading in readings])
         cut = [reading for reading in readings if reading.counted is not reading.prepared]
-        counted = self.model.predict([reading.counted.text for reading in cut]) if cut else None
+        counted = (
+            self.model.predict([reading.asked(reading.counted) for reading in cut]) if cut else None
+        )
         answers, nth = [], 0
         for at, reading in enumerate(readings):
             plain = weighed = (reading, predictions, at)

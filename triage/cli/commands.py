@@ -107,7 +107,7 @@ def evaluate(
         show_evaluation(registry.folder(model))
         return
     from triage.evaluate import Baselines, evaluate_heads
-    from triage.features import prepare
+    from triage.features import prepare_tickets
 
     fitted, found = registry.load(model)
     tickets = load_tickets(
@@ -118,7 +118,7 @@ def evaluate(
         raise UsageError(
             f"{file} has none of the label columns {', '.join(HEADS)}: name one with --map."
         )
-    answers = fitted.predict([prepare(text).text for text in tickets.frame["text"]])
+    answers = fitted.predict(prepare_tickets(tickets.frame))
     baselines = Baselines(**found.metrics["baselines"])
     heads = evaluate_heads(tickets.frame, answers.probabilities, answers.labels, baselines)
     title = f"模型 {found.version} 在 {file} 上的表现"

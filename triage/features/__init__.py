@@ -1,13 +1,14 @@
 """Texts to one matrix for all heads: n-grams, meaning vectors and signals side by side."""
 
 from triage.features.encoder import Encoder, TextEncoder, encoder_version, load_encoder
+from triage.features.facts import prepare_tickets, with_facts
 from triage.features.ngrams import (
     TextFeatures,
     char_ngrams,
-    prepare,
     usual_min_df,
     word_ngrams,
 )
+from triage.features.prepared import prepare
 from triage.features.vectors import (
     N_WORDS,
     VECTORS_FILE,
@@ -29,8 +30,10 @@ __all__ = [
     "encoder_version",
     "load_encoder",
     "prepare",
+    "prepare_tickets",
     "shipped_vectors",
     "usual_min_df",
     "vocabulary",
+    "with_facts",
     "word_ngrams",
 ]

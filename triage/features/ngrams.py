@@ -16,8 +16,8 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from triage.features.encoder import Encoder, TextEncoder
+from triage.features.facts import FACTS, text_and_facts
 from triage.features.vectors import MeaningVectors, shipped_vectors
-from triage.privacy import find_personal, with_placeholders
 from triage.schema import ArtifactError, Certainty
 from triage.signals import (
     NAMES,
@@ -26,7 +26,7 @@ from triage.signals import (
     disputed_amount,
     shipped_signals,
 )
-from triage.text import Normalised, Segmenter, normalise
+from triage.text import Segmenter
 
 CHAR_NGRAMS = 3
 
@@ -44,18 +44,6 @@ _FLAGS = {
 }  # fmt: skip
 _SUM_EDGES = (200.0, 5_000.0)
 """Yuan from which a lost or disputed sum is middling, and above which it is large."""
-
-
-def prepare(text: str) -> Normalised:
-    """Normalise a text and put placeholders for personal data: what the features read.
-
-    Parameters
-    ----------
-    text : str
-        The text as sent.
-    """
-    normalised = normalise(text)
-    return with_placeholders(normalised, find_personal(normalised.text))
 
 
 def word_ngrams(words: Sequence[str]) -> list[str]:
@@ -89,9 +77,9 @@ class TextFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """N-grams, meaning vector and signals of prepared texts, side by side.
 
     The columns are words 1–2 and characters 1–3 (each part TF-IDF weighted and of length 1), the
-    dimensions of the meaning vector, those of the encoder if there is one, and a flag for each
-    signal and certainty. The signals are those of training time: their definitions are kept with
-    the features, their digest is pinned.
+    dimensions of the meaning vector, those of the encoder if there is one, a flag for each signal
+    and certainty, and the facts that stand behind the text (see `with_facts`). The signals are
+    those of training time: their definitions are kept with the features, their digest is pinned.
 
     Parameters
     ----------
@@ -130,9 +118,10 @@ class TextFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         texts : sequence of str of length n_texts
-            Prepared texts.
+            Prepared texts, with facts behind them or without.
         y : ignored
         """
+        texts = [text_and_facts(text)[0] for text in texts]
         self.segmenter_ = self.segmenter or Segmenter()
         least = self.min_df or usual_min_df(len(texts))
         self.words_ = _tfidf(self._words, least).fit(texts)
@@ -150,7 +139,7 @@ class TextFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             sample = texts[:: max(1, len(texts) // CENTRE_TEXTS)]
             self.encoder_ = TextEncoder(self.encoder).fit(sample)
         self.n_encoder_ = self.encoder_.dimensions if self.encoder_ else 0
-        self.n_features_ = self.flag_columns.start + len(_FLAGS)
+        self.n_features_ = self.fact_columns.stop
         return self
 
     @property
@@ -169,9 +158,19 @@ class TextFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """The columns of the signals."""
         return slice(self.encoder_columns.stop, self.encoder_columns.stop + len(_FLAGS))
 
+    @property
+    def fact_columns(self) -> slice:
+        """The columns of the facts."""
+        return slice(self.flag_columns.stop, self.flag_columns.stop + len(FACTS))
+
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = dict(super().__getstate__())
         return state | {"_matcher": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if "vectors_digest_" in state:
+            _ = self.vectors  # refused at once, not with the first complaint
 
     @property
     def matcher(self) -> SignalMatcher:
@@ -222,8 +221,15 @@ class TextFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Returns
         -------
         csr_matrix of shape (n_texts, n_features)
-            float32; words, characters, meaning vector, encoder, signals.
+            float32; words, characters, meaning vector, encoder, signals, facts.
         """
+        told = np.zeros((len(texts), len(FACTS)), dtype=np.float32)
+        bare = []
+        for row, prepared in enumerate(texts):
+            text, facts = text_and_facts(prepared)
+            bare.append(text)
+            told[row, [FACTS.index(fact) for fact in facts]] = 1.0
+        texts = bare
         cut = [self.segmenter_.cut(text) for text in texts]
         blocks = [
             self.words_.transform(texts),
@@ -234,7 +240,8 @@ class TextFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             blocks.append(sp.csr_matrix(self.encoder_.transform(texts, on_step)))
         elif self.encoder_:
             blocks.append(sp.csr_matrix((len(texts), self.n_encoder_), dtype=np.float32))
-        return sp.hstack([*blocks, self._flags(texts)], dtype=np.float32).tocsr()
+        blocks += [self._flags(texts), sp.csr_matrix(told)]
+        return sp.hstack(blocks, dtype=np.float32).tocsr()
 
     def _flags(self, texts: Sequence[str]) -> sp.csr_matrix:
         """Return 1 for each signal that a text holds unguarded."""
@@ -272,7 +279,7 @@ class TextFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def _known(self, text: str) -> float:
         words, chars = self.words_.vocabulary_, self.chars_.vocabulary_
-        seen, known = 0, 0.0
+        text, seen, known = text_and_facts(text)[0], 0, 0.0
         for word in self.segmenter_.cut(text):
             letters = sum(map(str.isalnum, word))
             seen += letters
@@ -323,10 +330,11 @@ class TextFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             edges[ends[nth] - len(words[nth])] += share
             edges[ends[nth]] -= share
         shares = np.cumsum(edges[:-1], axis=0)
-        whole = (row.indices >= self.encoder_columns.start) & (
-            row.indices < self.encoder_columns.stop
-        )
-        # an encoder reads the text as a whole: no character has more part in it than another
+        encoder, facts = self.encoder_columns, self.fact_columns
+        whole = (row.indices >= encoder.start) & (row.indices < encoder.stop)
+        whole |= row.indices >= facts.start
+        # an encoder reads the text as a whole, and a fact stands nowhere in it: no character has
+        # more part in them than another
         shares += parts[whole].sum(axis=0) / len(text)
         return shares
 

@@ -341,7 +341,7 @@ class PolarityHead(BaseEstimator):  # type: ignore[misc]
         """
         scale = np.ones(X.shape[1])
         if plan:
-            scale[plan.signals], scale[plan.encoder] = 0.0, 0.0
+            scale[plan.signals], scale[plan.encoder], scale[plan.facts] = 0.0, 0.0, 0.0
         machine = LogisticRegression(C=self.C, max_iter=500).fit(X @ sp.diags(scale), positive)
         self.coef_, self.intercept_ = machine.coef_[0] * scale, float(machine.intercept_[0])
         return self

@@ -39,6 +39,9 @@ SELECT_FROM = 1_000
 SIGNAL_WEIGHT = 0.6
 """Weight of each signal in the ordered heads; 0.3 to 1.0 differ by less than 0.01 kappa."""
 
+FACT_WEIGHT = 0.6
+"""Weight of each fact."""
+
 SEED = 20261122
 
 FOLDS = 5
@@ -54,6 +57,8 @@ class Plan:
         Columns of the meaning vector and of the signals.
     encoder : slice
         Columns of the encoder, empty without one.
+    facts : slice
+        Columns of the facts.
     domains : ndarray of shape (n_rows,) or None
         Held out whole, one set after the other, to choose weights and decision thresholds, so that
         they suit texts of kinds that were never seen; the near-duplicate groups if None.
@@ -65,6 +70,7 @@ class Plan:
     vectors: slice
     signals: slice
     encoder: slice = field(default_factory=lambda: slice(0, 0))
+    facts: slice = field(default_factory=lambda: slice(0, 0))
     domains: NDArray[Any] | None = None
     target: NDArray[np.bool_] | None = None
 
@@ -86,6 +92,7 @@ class Plan:
         """
         scale = np.ones(n_features)
         scale[self.vectors], scale[self.encoder], scale[self.signals] = 0.0, 0.0, signal_weight
+        scale[self.facts] = FACT_WEIGHT
         scale[self.encoder if self.weights is ENCODER_WEIGHTS else self.vectors] = weight
         return scale
 
@@ -184,4 +191,5 @@ def best_features(X: sp.csr_matrix, codes: NDArray[Any], n_best: int) -> NDArray
 
 def usual_plan(features: TextFeatures) -> Plan:
     """Return the plan of fitted features without domains."""
-    return Plan(features.vector_columns, features.flag_columns, features.encoder_columns)
+    return Plan(features.vector_columns, features.flag_columns, features.encoder_columns,
+                features.fact_columns)  # fmt: skip

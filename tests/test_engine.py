@@ -169,12 +169,20 @@ def test_plain_cases_get_their_nature(desk, text, nature):
     assert desk.assess(text).nature.label == nature
 
 
-def test_facts_raise_a_grade_and_never_reach_the_features(desk):
+def test_an_amount_raises_a_grade_and_leaves_the_severity_of_the_text(desk):
     plain = desk.assess(Complaint(text="收费和说好的不一样"))
-    dear = desk.assess(Complaint(text="收费和说好的不一样", amount=60_000, repeat_count=3))
+    dear = desk.assess(Complaint(text="收费和说好的不一样", amount=60_000))
     assert SEVERITIES.index(dear.grade) >= 2 > SEVERITIES.index(plain.grade)
     assert dear.severity == plain.severity
     assert any("60,000" in reason for reason in dear.reasons)
+
+
+def test_the_kind_and_earlier_contacts_join_the_text(desk):
+    def grave(**facts):
+        found = desk.assess(Complaint(text="账单里多了一项费用", **facts)).severity.distribution
+        return 1 - found["minor"]
+
+    assert grave(kind="question") < grave() < grave(repeat_count=4)
 
 
 def test_a_tier_changes_neither_grade_nor_clock(desk):

@@ -24,7 +24,7 @@ from triage.cli.terminal import (
 from triage.engine import Triage, open_registry
 from triage.policy import load_policy, policy_path
 from triage.privacy import mask
-from triage.schema import Complaint, ConfigError, UsageError
+from triage.schema import SEVERITIES, Complaint, ConfigError, UsageError
 
 policies = typer.Typer(help="处置策略：检查、解释、测试、比较、生成。", no_args_is_help=True)
 
@@ -76,16 +76,17 @@ def explain(
     known = desk.policy.known_nature(answer.nature.label)
     routed = f"routes.{known}" if known in found.routes else "default_route"
     table.add_row(routed, answer.route.name, f"性质「{answer.nature.name}」")
-    table.add_row(
-        "desks / tier_desks / heated_desk", answer.route.desk, f"情绪「{answer.emotion.name}」"
-    )
+    desk_path, _ = desk.policy.desk(answer.grade, answer.emotion.label, complaint.customer_tier)
+    table.add_row(desk_path, answer.route.desk, f"情绪「{answer.emotion.name}」")
     for name in dict.fromkeys(signal.name for signal in answer.signals):
         if name in found.copies:
             table.add_row(f"copies.{name}", "、".join(found.copies[name]), "抄送")
-    table.add_row("target_precision / human_from", DECISION_NAMES[answer.decision],
-                  answer.reasons[-1])  # fmt: skip
+    grave = SEVERITIES.index(answer.grade) >= SEVERITIES.index(found.human_from)
+    decided_by = "human_from" if grave and answer.decision == "suggest" else "target_precision"
+    table.add_row(decided_by, DECISION_NAMES[answer.decision], answer.reasons[-1])
     for clock in answer.deadlines:
-        path = "service_levels" if clock.regime == "internal" else f"regimes.{clock.regime}"
+        levels = f"service_levels.{answer.grade}"
+        path = levels if clock.regime == "internal" else f"regimes.{clock.regime}"
         mark = "最紧，" if clock.binding else ""
         table.add_row(path, f"{clock.due_at:%m月%d日 %H:%M}", f"{mark}{clock.basis}")
     OUT.print(mask(text), table)

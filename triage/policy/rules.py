@@ -232,14 +232,20 @@ class Policy:
             False where the nature has no route and the default one was taken.
         """
         owner = self.file.routes.get(self.known_nature(nature))
-        desk = self.file.desks[grade]
-        if grade == "minor":
-            desk = self.file.tier_desks.get(tier or "", desk)
-            if EMOTIONS.index(emotion) >= EMOTIONS.index(self.file.heated_from):
-                desk = self.file.heated_desk
+        _, desk = self.desk(grade, emotion, tier)
         copies = [copy for signal in signals for copy in self.file.copies.get(signal.name, ())]
         team = owner or self.file.default_route
         return Route(team.team, team.name, desk, list(dict.fromkeys(copies))), owner is not None
+
+    def desk(self, grade: Grade, emotion: str, tier: str | None) -> tuple[str, str]:
+        """Return the path of the rule that names the desk, and the desk."""
+        if grade != "minor":
+            return f"desks.{grade}", self.file.desks[grade]
+        if EMOTIONS.index(emotion) >= EMOTIONS.index(self.file.heated_from):
+            return "heated_desk", self.file.heated_desk
+        if tier in self.file.tier_desks:
+            return f"tier_desks.{tier}", self.file.tier_desks[tier]
+        return f"desks.{grade}", self.file.desks[grade]
 
     def deadlines(
         self, complaint: Complaint, grade: Grade, nature: str, emotion: str,

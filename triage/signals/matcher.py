@@ -109,7 +109,8 @@ class SignalMatcher:
                 else:
                     tried.add(id(entry))
                     spans = [found.span() for found in entry.pattern.finditer(text)]
-                _collect(entry, spans, hits, neutral)
+                if spans:
+                    _collect(entry, spans, hits, neutral)
         return hits, neutral
 
 

@@ -178,24 +178,24 @@ def test_the_encoder_of_the_extra_reads_meaning(need):
 
 
 def test_facts_have_columns_of_their_own_and_leave_the_text_alone(features):
-    plain, told = features.transform([TEXTS[0], with_facts(TEXTS[0], "question", 4)])
+    plain, told = features.transform([TEXTS[0], with_facts(TEXTS[0], "question")])
     first = features.fact_columns.start
     assert abs(plain[:, :first] - told[:, :first]).nnz == 0
     assert plain[:, features.fact_columns].nnz == 0
-    assert told[:, features.fact_columns].nnz == 3
+    assert told[:, features.fact_columns].nnz == 1
     assert features.known_share([with_facts(TEXTS[0], "praise")])[0] == 1.0
 
 
 def test_weights_of_characters_add_up_with_facts(features):
     weights = np.random.default_rng(0).normal(size=(features.n_features_, 2))
     text = "快递第3次不理人"
-    row = features.transform([with_facts(text, "help", 1)])
+    row = features.transform([with_facts(text, "help")])
     shares = features.character_weights(text, row, weights)
     np.testing.assert_allclose(shares.sum(axis=0), (row @ weights)[0], rtol=1e-6)
 
 
 def test_half_of_the_training_rows_forget_their_facts():
-    tickets = pd.DataFrame({"text": ["何时发货"] * 200, "kind": "question", "repeat_count": None})
+    tickets = pd.DataFrame({"text": ["何时发货"] * 200, "kind": "question"})
     told = sum("question" in text for text in prepare_tickets(tickets, forgetful=True))
     assert 70 <= told <= 130
     assert all("question" in text for text in prepare_tickets(tickets))

@@ -64,7 +64,7 @@ class Reading(NamedTuple):
 
     def asked(self, source: Normalised) -> str:
         """Return a prepared text with the facts of the complaint: what the model is asked."""
-        return with_facts(source.text, self.complaint.kind, self.complaint.repeat_count)
+        return with_facts(source.text, self.complaint.kind)
 
 
 Predicted = tuple[Reading, Predictions, int]

@@ -140,7 +140,10 @@ def internal_deadlines(
             known = calendar or WorkCalendar()
             due, part = (waits.after(received_at, share * length, known)
                          for share in (1, escalate_after))  # fmt: skip
-            note = "（按工作时间计）"
+            unknown = (
+                f"；{due.at.year}年放假安排未公布，暂按周一至周五计" if due.provisional else ""
+            )
+            note = f"（按工作时间计{unknown}）"
         found.append(
             Deadline(
                 regime=INTERNAL,

@@ -118,7 +118,8 @@ class TriageModel:
     spaces : list of FeatureSpace
         One, or a company's own and the base model's.
     thresholds : dict
-        `auto` and `suggest`: least probability of the nature for each decision.
+        `suggest`: least probability of the nature; `auto`: the same, times that of a severity no
+        graver than the grade.
     """
 
     spaces: list[FeatureSpace]
@@ -248,7 +249,8 @@ def decision_thresholds(
     Parameters
     ----------
     heads : mapping of str to head
-        Just fitted. Without a severity head the nature alone is looked at.
+        Just fitted. Without a severity head the nature alone sets `auto`, which is then on the safe
+        side.
     precision : mapping
         Target precision of `auto` and `suggest`.
     starting_step : callable

@@ -65,7 +65,8 @@ class ModelInfo(BaseModel):
     created_at: str | None = Field(description="When the model was trained.")
     labels: dict[str, list[str]] = Field(description="Labels of each head.")
     thresholds: dict[str, float] = Field(
-        description="Least probability of the nature for `auto` and `suggest`; above 1 is never."
+        description="Least probability of the nature for `suggest`, and for `auto` of the nature "
+        "times that of a severity no graver than the grade; above 1 is never."
     )
     rows: dict[str, int] = Field(description="Training, test and base rows.")
     summary: dict[str, Any] = Field(description="The main figures of its evaluation.")

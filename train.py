@@ -7,6 +7,7 @@ python train.py --data past.xlsx --map 投诉内容=text    on a company's own t
 from __future__ import annotations
 
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from triage import data, evaluate, features, model, polarity
 from triage.cli import Progress, TrainingOptions, run_training
 from triage.engine import open_registry
 from triage.policy import Policy, load_policy
-from triage.registry import ERRORS_FILE, ModelFolder, Registry, file_digest
+from triage.registry import ERRORS_FILE, TICKETS_FILE, ModelFolder, Registry, file_digest
 from triage.schema import HEADS, ArtifactError, UsageError
 from triage.settings import Settings, load_settings
 from triage.text import Segmenter, read_user_words
@@ -75,15 +76,27 @@ def train(options: TrainingOptions, progress: Progress) -> ModelFolder:
     if base is not None:
         complete(metrics, base[1], tickets.heads)
     errors = evaluate.errors_table(held_out, answers.probabilities, answers.labels)
+    measured = tickets.frame
+    if is_base:
+        measured = measured[~test | (measured["industry"] != REVIEWS)]
+    all_tickets = evaluate.tickets_table(
+        measured,
+        test[measured.index],
+        [data.ticket_key(text) for text in measured["text"]],
+        answers.probabilities,
+        answers.labels,
+    )
+
+    def write_files(folder: Path) -> None:
+        errors.to_csv(folder / ERRORS_FILE, index=False, encoding="utf-8-sig")
+        all_tickets.to_parquet(folder / TICKETS_FILE, index=False, compression="zstd")
 
     progress.stage("登记模型")
     saved = registry.save(
         fitted,
         facts=facts(tickets, own, held_out, fitted, metrics, base),
         metrics=metrics,
-        write_files=lambda folder: errors.to_csv(
-            folder / ERRORS_FILE, index=False, encoding="utf-8-sig"
-        ),
+        write_files=write_files,
     )
     if options.promote or registry.current() is None:
         registry.promote(saved.version, reason="first model" if not options.promote else "asked")

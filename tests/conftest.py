@@ -1,6 +1,7 @@
 """Shared parts: one model, trained once on the corpus in a home of its own."""
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -56,15 +57,21 @@ def quiet():
 
 @pytest.fixture(scope="session")
 def home(tmp_path_factory):
-    """A home folder with a model trained on the corpus; every test sees it as TRIAGE_HOME."""
+    """A home folder with a model trained on the corpus; every test sees it as TRIAGE_HOME.
+
+    TRIAGE_TEST_MODELS names a folder of models to copy instead of training, while writing tests.
+    """
     folder = tmp_path_factory.mktemp("home")
-    (folder / "models").mkdir()
     before = os.environ.get("TRIAGE_HOME")
     os.environ["TRIAGE_HOME"] = str(folder)
-    from train import train
-    from triage.cli import TrainingOptions
+    if trained := os.environ.get("TRIAGE_TEST_MODELS"):
+        shutil.copytree(trained, folder / "models")
+    else:
+        (folder / "models").mkdir()
+        from train import train
+        from triage.cli import TrainingOptions
 
-    train(TrainingOptions(), Quiet())
+        train(TrainingOptions(), Quiet())
     yield folder
     if before is None:
         del os.environ["TRIAGE_HOME"]

@@ -28,6 +28,8 @@ MODEL_FILE = "model.joblib"
 MANIFEST_FILE = "manifest.json"
 METRICS_FILE = "metrics.json"
 ERRORS_FILE = "errors.csv"
+TICKETS_FILE = "tickets.parquet"
+REPORT_FILE = "report.html"
 CURRENT_FILE = "current"
 HISTORY_FILE = "promotions.jsonl"
 

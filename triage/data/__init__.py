@@ -13,7 +13,7 @@ from triage.data.columns import (
     recognise_text,
 )
 from triage.data.encoding import decode
-from triage.data.split import near_duplicate_groups, split, stable_share
+from triage.data.split import near_duplicate_groups, split, stable_share, ticket_key
 from triage.data.tables import FAULT, read_table
 from triage.data.tickets import (
     Tickets,
@@ -41,4 +41,5 @@ __all__ = [
     "set_aside_small_classes",
     "split",
     "stable_share",
+    "ticket_key",
 ]

@@ -49,11 +49,11 @@ def near_duplicate_groups(
     signatures = np.empty((len(texts), _MINHASHES), dtype=np.uint32)
     keys = np.empty(len(texts), dtype=np.int64)
     for at, text in enumerate(texts):
-        plain = "".join(char for char in normalise(text).text if char.isalnum()) or text
+        plain = _letters(text)
         minhash = rensa.RMinHash(num_perm=_MINHASHES, seed=7)
         minhash.update([plain[i : i + SHINGLE] for i in range(max(1, len(plain) - SHINGLE + 1))])
         signatures[at] = minhash.digest()
-        keys[at] = int.from_bytes(blake2b(plain.encode(), digest_size=7).digest())
+        keys[at] = int.from_bytes(_digest(plain))
         if on_step:
             on_step(1)
     left, right = _candidate_pairs(signatures)
@@ -61,6 +61,27 @@ def near_duplicate_groups(
     links = coo_array((np.ones(alike.sum()), (left[alike], right[alike])), shape=(len(texts),) * 2)
     _, component = connected_components(links, directed=False)
     return pd.Series(keys).groupby(component).transform("min").to_numpy()
+
+
+def ticket_key(text: str) -> str:
+    """Return what a ticket is known by from file to file: a hash of its letters and digits.
+
+    Examples
+    --------
+    >>> ticket_key("太贵了！") == ticket_key(" 太贵了。")
+    True
+    >>> len(ticket_key("太贵了"))
+    14
+    """
+    return _digest(_letters(text)).hex()
+
+
+def _digest(letters: str) -> bytes:
+    return blake2b(letters.encode(), digest_size=7).digest()
+
+
+def _letters(text: str) -> str:
+    return "".join(char for char in normalise(text).text if char.isalnum()) or text
 
 
 def _candidate_pairs(

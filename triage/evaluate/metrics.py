@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,9 +20,10 @@ from sklearn.metrics import (
     precision_recall_fscore_support,
 )
 
+from triage.evaluate.baselines import Baselines
 from triage.polarity import area_under_curve
 from triage.privacy import mask
-from triage.schema import HEADS, ORDERED_HEADS
+from triage.schema import ORDERED_HEADS
 
 Floats = NDArray[np.float64]
 
@@ -214,43 +215,6 @@ def length_slice(texts: Sequence[str]) -> list[str]:
     return [str(name) for name in pd.cut(lengths, LENGTH_EDGES, labels=LENGTH_NAMES)]
 
 
-@dataclass(frozen=True, slots=True)
-class Baselines:
-    """What an answer without reading the text would be, learned from training labels.
-
-    Attributes
-    ----------
-    majority : dict of head to str
-        The most frequent training label.
-    severity_by_nature : dict of nature to str
-        The severity that is most frequent with each nature; empty where one of them is missing.
-    """
-
-    majority: dict[str, str]
-    severity_by_nature: dict[str, str]
-
-    @classmethod
-    def fit(cls, train: pd.DataFrame) -> Self:
-        """Learn from the label columns of the training rows."""
-        heads = [head for head in HEADS if head in train and train[head].notna().any()]
-        by_nature = {}
-        if {"nature", "severity"} <= set(heads):
-            both = train.dropna(subset=["nature", "severity"])
-            usual = both.groupby("nature")["severity"].agg(lambda column: column.mode()[0])
-            by_nature = {str(nature): str(step) for nature, step in usual.items()}
-        return cls({head: str(train[head].mode()[0]) for head in heads}, by_nature)
-
-    def answers(self, head: str, rows: pd.DataFrame) -> dict[str, list[str]]:
-        """Return what each baseline answers for a head; `nature_only` reads the true nature."""
-        if head not in self.majority:
-            return {}
-        usual = self.majority[head]
-        found = {"majority": [usual] * len(rows)}
-        if head == "severity" and self.severity_by_nature and "nature" in rows:
-            found["nature_only"] = [self.severity_by_nature.get(n, usual) for n in rows["nature"]]
-        return found
-
-
 def evaluate_heads(
     frame: pd.DataFrame,
     probabilities: Mapping[str, Floats],
@@ -348,58 +312,3 @@ def sentiment_metrics(
 
 def _histogram(scores: Floats) -> list[int]:
     return [int(n) for n in np.histogram(scores, bins=_BINS, range=(0.0, 1.0))[0]]
-
-
-def errors_table(
-    frame: pd.DataFrame,
-    probabilities: Mapping[str, Floats],
-    labels: Mapping[str, Sequence[str]],
-) -> pd.DataFrame:
-    """List the rows that a head got wrong, the surest mistakes first.
-
-    Parameters
-    ----------
-    frame : DataFrame of n_rows
-        Held-out tickets with their labels.
-    probabilities : mapping of head to ndarray of shape (n_rows, n_labels)
-    labels : mapping of head to sequence of str
-
-    Returns
-    -------
-    DataFrame
-        `head, truth, answer, probability, probability_of_truth, steps_off`, facts and `text`, all
-        of them masked.
-    """
-    parts = []
-    for head, table in probabilities.items():
-        if head not in frame:
-            continue
-        names = list(labels[head])
-        answer = np.asarray(names)[table.argmax(axis=1)]
-        truth = frame[head].to_numpy()
-        wrong = np.array([t is not None and t == t and t != a
-                          for t, a in zip(truth, answer, strict=True)])  # fmt: skip
-        if not wrong.any():
-            continue
-        column = {label: at for at, label in enumerate(names)}
-        part = frame.loc[wrong, [c for c in ("row", "id", "channel", "industry") if c in frame]]
-        part = part.map(lambda cell: mask(cell) if isinstance(cell, str) else cell)
-        part = part.assign(
-            head=head,
-            truth=[mask(str(label)) for label in truth[wrong]],
-            answer=[mask(str(label)) for label in answer[wrong]],
-            probability=table.max(axis=1)[wrong].round(4),
-            probability_of_truth=[
-                round(float(row[column[t]]), 4) if t in column else 0.0
-                for row, t in zip(table[wrong], truth[wrong], strict=True)
-            ],
-            steps_off=[
-                column[a] - column[t] if head in ORDERED_HEADS else 0
-                for t, a in zip(truth[wrong], answer[wrong], strict=True)
-            ],
-            text=frame.loc[wrong, "text"].map(mask),
-        )
-        parts.append(part)
-    if not parts:
-        return pd.DataFrame(columns=["head", "truth", "answer", "probability", "text"])
-    return pd.concat(parts).sort_values("probability", ascending=False, ignore_index=True)

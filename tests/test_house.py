@@ -61,7 +61,7 @@ def test_the_public_face_is_guarded():
     assert sorted(triage.__all__) == [
         "Assessment", "Complaint", "Triage", "TriageError", "__version__"
     ]  # fmt: skip
-    assert triage.Triage.__module__ == "triage.engine"
+    assert triage.Triage.__module__ == "triage.engine.desk"
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = triage.nothing
 

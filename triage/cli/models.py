@@ -7,10 +7,13 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from triage.cli.show import figure, show_evaluation
-from triage.cli.terminal import OUT
-from triage.engine import open_registry
+from triage import engine
+from triage.cli.show import figure, show_comparison, show_evaluation
+from triage.cli.terminal import ERR, OUT, PolicyOption
+from triage.engine import compare_versions, open_registry
+from triage.policy import load_policy
 from triage.schema import ArtifactError
+from triage.settings import load_settings
 
 models = typer.Typer(help="管理已训练的模型。", no_args_is_help=True)
 
@@ -60,10 +63,34 @@ def verify(
     OUT.print(f"{found.version}：{len(found.manifest['files'])} 个文件校验一致")
 
 
-@models.command(help="启用一个模型。")
-def promote(version: Annotated[str, typer.Argument(help="要启用的版本。")]) -> None:
-    """Promote a model."""
-    found = open_registry().promote(version)
+@models.command(help="比较两个模型：新模型是否真的更好。")
+def compare(
+    version: Annotated[str, typer.Argument(help="新模型的版本。")],
+    champion: Annotated[str | None, typer.Argument(help="与之比较的版本；默认已启用的。")] = None,
+    policy: PolicyOption = None,
+) -> None:
+    """Compare a model with the promoted one."""
+    chosen = load_policy(policy or load_settings().policy)
+    with ERR.status("两个模型正在判同一批留出的工单……"):
+        found = compare_versions(open_registry(), version, champion, chosen)
+    show_comparison(found, chosen)
+
+
+@models.command(help="启用一个模型；受保护的类别变差时拒绝。")
+def promote(
+    version: Annotated[str, typer.Argument(help="要启用的版本。")],
+    force: Annotated[bool, typer.Option(help="比较不通过也启用，须写明原因。")] = False,
+    reason: Annotated[str, typer.Option(help="强行启用的原因，会记录下来。")] = "",
+    policy: PolicyOption = None,
+) -> None:
+    """Promote a model, unless it loses a protected class."""
+    chosen = load_policy(policy or load_settings().policy)
+    with ERR.status("与现用模型比较……"):
+        found, comparison = engine.promote(
+            open_registry(), version, chosen, force=reason if force else None
+        )
+    if comparison:
+        show_comparison(comparison, chosen)
     OUT.print(f"已启用 {found.version}，重启服务后生效")
 
 

@@ -9,7 +9,8 @@ from rich.table import Table
 
 from triage.cli.terminal import OUT
 from triage.engine import open_registry
-from triage.policy import load_policy
+from triage.evaluate import Comparison
+from triage.policy import Policy, load_policy
 from triage.privacy import mask
 from triage.registry import ModelFolder
 from triage.schema import Assessment
@@ -80,6 +81,23 @@ def show_evaluation(found: ModelFolder) -> None:
     if thresholds := found.manifest.get("thresholds"):
         auto, suggest = thresholds["auto"], thresholds["suggest"]
         OUT.print(f"自动分派阈值 {auto:.2f}，建议分派阈值 {suggest:.2f}（大于 1 表示不启用）")
+
+
+def show_comparison(found: Comparison, policy: Policy) -> None:
+    """Print what separates two models: the verdict, then the recall of each class."""
+    for sentence in found.sentences:
+        OUT.print(f"  · {sentence}" if sentence != found.sentences[0] else sentence)
+    table = Table(title=f"各类的召回率（{found.rows} 条两个模型都没学过的工单）")
+    for heading in ("项目", "类别", "行数", found.champion, found.challenger, "差"):
+        table.add_column(heading, justify="left" if heading in ("项目", "类别") else "right")
+    for head, rows in found.classes.items():
+        for row in rows:
+            gain = row["challenger"] - row["champion"]
+            table.add_row(
+                HEAD_NAMES[head], policy.name_of(head, row["label"]), str(row["rows"]),
+                f"{row['champion']:.0%}", f"{row['challenger']:.0%}", f"{gain:+.0%}",
+            )  # fmt: skip
+    OUT.print(table)
 
 
 def _show_classes(head: str, figures: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ Everything here works on truths and answers that are passed in; nothing is fitte
 """
 
 from triage.evaluate.baselines import Baselines
+from triage.evaluate.compare import Comparison, HeadComparison, ProtectedClass, compare
 from triage.evaluate.metrics import (
     ClassMetrics,
     HeadMetrics,
@@ -20,8 +21,12 @@ from triage.evaluate.tables import errors_table, tickets_table
 __all__ = [
     "Baselines",
     "ClassMetrics",
+    "Comparison",
+    "HeadComparison",
     "HeadMetrics",
+    "ProtectedClass",
     "calibration_error",
+    "compare",
     "coverage_precision",
     "errors_table",
     "evaluate_heads",

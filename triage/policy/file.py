@@ -96,6 +96,9 @@ class PolicyFile(_Part):
     signal_openings: dict[str, str] = Field(description="Openings that come before all others.")
     kind_openings: dict[str, str] = Field(description="Openings of minor contacts by their kind.")
     protected_classes: list[str] = Field(description="Labels whose recall must not get worse.")
+    protected_margin: float = Field(
+        ge=0, lt=1, description="Loss of their recall from which a new model is refused."
+    )
     handling: dict[str, Conduct]
     signal_handling: dict[str, Conduct]
 

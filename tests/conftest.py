@@ -24,6 +24,9 @@ class Quiet:
     def stage(self, name, total=None):
         self.stages.append(name)
 
+    def expect(self, total):
+        pass
+
     def advance(self, steps=1):
         pass
 

@@ -16,6 +16,7 @@ from triage.features import (
     vocabulary,
     with_facts,
     word_ngrams,
+    word_weights,
 )
 from triage.features.vectors import load_vectors
 from triage.schema import ArtifactError, UsageError
@@ -53,13 +54,14 @@ def test_words_pass_over_blanks():
     assert word_ngrams(["a", " ", "b"]) == ["a", "b", "a b"]
 
 
-def test_weights_of_characters_add_up_to_the_linear_output(features):
+def test_weights_of_words_add_up_to_the_linear_output(features):
     rng = np.random.default_rng(0)
     weights = rng.normal(size=(features.n_features_, 2))
     text = "快递第3次不理人，又 丢了"
     row = features.transform([text])
-    shares = features.character_weights(text, row, weights)
-    assert shares.shape == (len(text), 2)
+    words = features.segmenter_.cut(text)
+    shares = word_weights(features, words, row, list(weights.T))
+    assert shares.shape == (len(words), 2)
     np.testing.assert_allclose(shares.sum(axis=0), (row @ weights)[0], rtol=1e-6)
 
 
@@ -114,11 +116,11 @@ def test_texts_that_no_head_reads_with_the_encoder_are_not_encoded():
     assert encoder.texts == before
 
 
-def test_weights_of_characters_add_up_with_an_encoder(reading):
+def test_weights_of_words_add_up_with_an_encoder(reading):
     weights = np.random.default_rng(0).normal(size=(reading.n_features_, 2))
     text = "快递第3次不理人，又 丢了"
     row = reading.transform([text])
-    shares = reading.character_weights(text, row, weights)
+    shares = word_weights(reading, reading.segmenter_.cut(text), row, list(weights.T))
     np.testing.assert_allclose(shares.sum(axis=0), (row @ weights)[0], rtol=1e-6)
 
 
@@ -186,11 +188,11 @@ def test_facts_have_columns_of_their_own_and_leave_the_text_alone(features):
     assert features.known_share([with_facts(TEXTS[0], "praise")])[0] == 1.0
 
 
-def test_weights_of_characters_add_up_with_facts(features):
+def test_weights_of_words_add_up_with_facts(features):
     weights = np.random.default_rng(0).normal(size=(features.n_features_, 2))
     text = "快递第3次不理人"
     row = features.transform([with_facts(text, "help")])
-    shares = features.character_weights(text, row, weights)
+    shares = word_weights(features, features.segmenter_.cut(text), row, list(weights.T))
     np.testing.assert_allclose(shares.sum(axis=0), (row @ weights)[0], rtol=1e-6)
 
 

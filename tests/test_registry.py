@@ -29,7 +29,7 @@ def test_versions_of_one_minute_do_not_collide(tmp_path):
 def test_a_failed_save_leaves_nothing_behind(tmp_path):
     registry = Registry(tmp_path)
     with pytest.raises(ZeroDivisionError, match="division"):
-        registry.save({}, facts={}, metrics={}, write_files=lambda folder: 1 / 0)
+        registry.save({}, facts={}, metrics={}, write_files=lambda folder, version: 1 / 0)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -82,7 +82,7 @@ class Registry:
         *,
         facts: Mapping[str, Any],
         metrics: Mapping[str, Any],
-        write_files: Callable[[Path], None] | None = None,
+        write_files: Callable[[Path, str], None] | None = None,
     ) -> ModelFolder:
         """Write a new version; it appears whole or not at all.
 
@@ -95,15 +95,16 @@ class Registry:
         metrics : mapping
             Written to `metrics.json`.
         write_files : callable, optional
-            Writes further files into the folder it is given.
+            Writes further files into the folder it is given, for the version it is told.
         """
         self.root.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=self.root))
+        final = _reserve(self.root)
         try:
             joblib.dump(model, draft / MODEL_FILE, compress=("zlib", 3))
             _write_json(draft / METRICS_FILE, metrics)
             if write_files:
-                write_files(draft)
+                write_files(draft, final.name)
             manifest = {
                 "format": FORMAT,
                 "created_at": datetime.now(SHANGHAI).isoformat(timespec="seconds"),
@@ -115,9 +116,11 @@ class Registry:
                 manifest["hmac"] = self._sign(manifest)
             _write_json(draft / MANIFEST_FILE, manifest)
             draft.chmod(0o755)
-            return ModelFolder(_settle(draft, self.root), manifest)
+            draft.rename(final)
+            return ModelFolder(final, manifest)
         except BaseException:
             shutil.rmtree(draft, ignore_errors=True)
+            final.rmdir()
             raise
 
     def versions(self) -> list[str]:
@@ -348,16 +351,18 @@ def _write_json(path: Path, content: Mapping[str, Any]) -> None:
     path.write_text(text + "\n", encoding="utf-8")
 
 
-def _settle(draft: Path, root: Path) -> Path:
-    """Rename a finished draft to the first free version of this minute."""
+def _reserve(root: Path) -> Path:
+    """Make the empty folder of the first free version of this minute; a draft takes its place."""
     stem = datetime.now(SHANGHAI).strftime("%Y%m%d-%H%M")
     number = 1
     while True:
         final = root / (stem if number == 1 else f"{stem}-{number}")
-        if not final.exists():
-            draft.rename(final)
+        try:
+            final.mkdir()
+        except FileExistsError:
+            number += 1
+        else:
             return final
-        number += 1
 
 
 def _replace(path: Path, content: str) -> None:

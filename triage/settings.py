@@ -22,6 +22,9 @@ class Settings(BaseSettings):
 
     home: Path | None = Field(None, description="Folder that holds models/ and data/.")
     policy: str = Field("default", description="Shipped policy name or path of a policy file.")
+    store: SecretStr | None = Field(
+        None, description="URL of the store; a SQLite file triage.db in the home folder if absent."
+    )
     model_key: SecretStr | None = Field(None, description="Key of the HMAC over manifests.")
     max_text_chars: int = Field(100_000, ge=1, description="Longest text that is assessed.")
     max_batch: int = Field(1_000, ge=1, description="Most complaints in one batch request.")
@@ -31,6 +34,13 @@ class Settings(BaseSettings):
     def models(self) -> Path:
         """The folder of model versions."""
         return home_folder(self.home) / "models"
+
+    @property
+    def store_url(self) -> str:
+        """The URL of the store."""
+        if self.store is not None:
+            return self.store.get_secret_value()
+        return f"sqlite:///{home_folder(self.home) / 'triage.db'}"
 
     @property
     def data(self) -> Path:

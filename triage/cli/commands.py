@@ -10,8 +10,12 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from triage.cli.audits import audit_file
+from triage.cli.feedback import feedback
+from triage.cli.imports import import_file
 from triage.cli.models import models
 from triage.cli.policies import policies
+from triage.cli.review import review
 from triage.cli.show import GUARD_NAMES, show_answer, show_evaluation, show_metrics
 from triage.cli.terminal import (
     OUT,
@@ -35,6 +39,10 @@ app = typer.Typer(
 app.add_typer(models, name="models")
 app.add_typer(policies, name="policy")
 app.add_typer(vectors, name="vectors")
+app.add_typer(feedback, name="feedback")
+app.add_typer(review, name="review")
+app.command("import", help="看懂一份工单表：认出了什么、没认出什么；不训练。")(import_file)
+app.command("audit", help="检查过往工单的标签：可疑的、矛盾的、泄露答案的。")(audit_file)
 
 
 @app.command(help="给一个文件里的每条投诉评级分派，结果写在每行旁边。")

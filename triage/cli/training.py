@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import typer
 from rich.progress import Progress as Bar
 
-from triage.cli.show import HEAD_NAMES, show_evaluation, show_next_step
+from triage.cli.show import HEAD_NAMES, show_comparison, show_evaluation, show_next_step
 from triage.cli.terminal import (
     MapOption,
     PolicyOption,
@@ -19,10 +19,13 @@ from triage.cli.terminal import (
     progress_bar,
     run_command,
 )
-from triage.data import Tickets
+from triage.data import FileMapping, Tickets, find_mapping, is_url, read_mapping
+from triage.engine import stored_comparison
+from triage.policy import load_policy
 from triage.privacy import mask
 from triage.registry import ModelFolder
 from triage.schema import UsageError
+from triage.settings import load_settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +34,12 @@ class TrainingOptions:
 
     Attributes
     ----------
-    data : Path or None
-        Past tickets; the corpus in `data/` if None.
+    data : Path, str or None
+        Past tickets: a file or a database's URL; the corpus in `data/` if None.
+    query : str or None
+        A table's name or a SELECT, where `data` is a URL.
+    plan : FileMapping or None
+        The mapping file of the export.
     mapping : dict
         Heading → our column.
     labels : Path or None
@@ -50,10 +57,14 @@ class TrainingOptions:
     policy : str or None
         Policy whose target precisions the thresholds must reach.
     promote : bool
-        Promote the new model even if another one is promoted.
+        Promote the new model in the place of another one, unless it loses a protected class.
+    feedback : bool
+        Join the corrections that people have handed in.
     """
 
-    data: Path | None = None
+    data: Path | str | None = None
+    query: str | None = None
+    plan: FileMapping | None = None
     mapping: dict[str, str] = field(default_factory=dict)
     labels: Path | None = None
     sheet: str | None = None
@@ -63,6 +74,7 @@ class TrainingOptions:
     encoder: str | None = None
     policy: str | None = None
     promote: bool = False
+    feedback: bool = True
 
 
 class Progress:
@@ -77,13 +89,17 @@ class Progress:
         self.finish()
         self.task = self.bar.add_task(name, total=total)
 
+    def expect(self, total: int) -> None:
+        """Say how many steps the current stage has."""
+        self.bar.update(self.task, total=total)
+
     def advance(self, steps: int = 1) -> None:
         """Count steps of the current stage."""
         self.bar.advance(self.task, steps)
 
     def head(self, name: str) -> None:
         """Say which head is being fitted."""
-        names = {**HEAD_NAMES, "features": "特征", "sentiment": "情感倾向"}
+        names = {**HEAD_NAMES, "features": "特征", "sentiment": "情感倾向", "topic": "无关内容"}
         self.bar.update(self.task, description=f"训练：{names.get(name, name)}")
 
     def finish(self) -> None:
@@ -124,13 +140,35 @@ def write_quarantine(tickets: Tickets, path: Path) -> Path:
     return file
 
 
+def source_of(data: str | None) -> Path | str | None:
+    """Return a database's URL as it is, anything else as a path."""
+    return data if data is None or is_url(data) else Path(data)
+
+
+def plan_of(data: str | None, query: str | None, plan: Path | None) -> FileMapping | None:
+    """Read the mapping file that is named, or the one that stands in the working directory."""
+    if plan is not None:
+        return read_mapping(plan)
+    return find_mapping(data, query) if data else None
+
+
 def run_training(pipeline: Callable[[TrainingOptions, Progress], ModelFolder]) -> None:
     """Run `train.py` from its command line."""
     trainer = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
     @trainer.command(help="用过往工单训练模型；不带参数则用自带语料。")
     def command(
-        data: Annotated[Path | None, typer.Option(help="过往工单：CSV、Excel 或 Parquet。")] = None,
+        data: Annotated[
+            str | None,
+            typer.Option(help="过往工单：CSV、Excel、Parquet，或数据库网址。"),
+        ] = None,
+        query: Annotated[
+            str | None, typer.Option(help="数据库的表名，或一条 SELECT 查询。")
+        ] = None,
+        plan: Annotated[
+            Path | None,
+            typer.Option("--mapping", help="对照表文件；默认用 <文件名>.mapping.yaml。"),
+        ] = None,
         mapping: MapOption = None,
         labels: Annotated[Path | None, typer.Option(help="标签对照 YAML 文件。")] = None,
         sheet: SheetOption = None,
@@ -155,7 +193,8 @@ def run_training(pipeline: Callable[[TrainingOptions, Progress], ModelFolder]) -
         if split not in ("group", "time"):
             raise UsageError(f"--split {split}: it must be group or time.")
         options = TrainingOptions(
-            data=data, mapping=parse_mapping(mapping), labels=labels, sheet=sheet, words=words,
+            data=source_of(data), query=query, plan=plan_of(data, query, plan),
+            mapping=parse_mapping(mapping), labels=labels, sheet=sheet, words=words,
             split="time" if split == "time" else "group", test_share=test_share,
             encoder=encoder, policy=policy, promote=promote,
         )  # fmt: skip
@@ -164,6 +203,8 @@ def run_training(pipeline: Callable[[TrainingOptions, Progress], ModelFolder]) -
             saved = pipeline(options, progress)
             progress.finish()
         show_evaluation(saved)
+        if comparison := stored_comparison(saved):
+            show_comparison(comparison, load_policy(policy or load_settings().policy))
         show_next_step(saved)
 
     run_command(trainer)

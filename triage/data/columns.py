@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, get_args
 
@@ -21,14 +23,14 @@ COLUMNS = ("text", *HEADS, *FACTS)
 HEADINGS: Mapping[str, tuple[str, ...]] = {
     "text": ("投诉内容", "诉求内容", "工单内容", "投诉详情", "投诉描述", "问题描述", "留言详情",
              "留言内容", "反映内容", "事件描述", "工单描述", "客户诉求", "诉求描述", "详细内容",
-             "评论内容", "评价内容", "内容", "正文", "描述", "文本", "content", "complaint", "body",
-             "description"),
+             "评论内容", "评价内容", "投诉事由", "工单详情", "反馈内容", "来电内容", "事项描述",
+             "内容", "正文", "描述", "文本", "content", "complaint", "body", "description"),
     "nature": ("投诉性质", "性质", "投诉类型", "投诉类别", "投诉分类", "问题类型", "问题分类",
                "工单类型", "诉求类型", "业务类型", "一级分类", "一级标签", "类型", "类别", "分类",
                "category", "type"),
-    "severity": ("投诉等级", "严重程度", "严重等级", "投诉级别", "紧急程度", "工单等级", "等级",
-                 "级别", "level"),
-    "emotion": ("情绪", "客户情绪", "情绪等级", "情绪级别", "mood"),
+    "severity": ("投诉等级", "严重程度", "严重等级", "投诉级别", "紧急程度", "紧急度", "工单等级",
+                 "风险等级", "优先级", "等级", "级别", "level", "priority"),
+    "emotion": ("情绪", "客户情绪", "情绪等级", "情绪级别", "情绪标签", "情绪状态", "mood"),
     "id": ("工单编号", "工单号", "投诉编号", "投诉单号", "受理编号", "留言编号", "编号", "单号",
            "序号", "ticket_id"),
     "kind": ("来件类型", "诉求性质", "联系类型", "工单性质"),
@@ -51,6 +53,15 @@ HEADINGS: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 """Common headings of exports, the likeliest first; compared without blanks and case."""
 
+COLUMN_NAMES: Mapping[str, str] = {
+    "text": "投诉内容", "nature": "性质", "severity": "严重程度", "emotion": "情绪",
+    "id": "工单编号", "kind": "来件类型", "channel": "渠道", "industry": "行业", "product": "产品",
+    "region": "地区", "customer_id": "客户编号", "customer_tier": "客户等级",
+    "received_at": "受理时间", "amount": "涉及金额", "repeat_count": "重复次数",
+    "complexity": "难易程度", "area": "城乡", "resolution": "处理结果",
+}  # fmt: skip
+"""What people read of our columns."""
+
 LABEL_ALIASES: Mapping[str, Mapping[str, str]] = {
     "severity": {
         "一般": "minor", "轻微": "minor", "普通": "minor", "低": "minor", "1": "minor",
@@ -67,7 +78,9 @@ LABEL_ALIASES: Mapping[str, Mapping[str, str]] = {
 """Values of ordered labels that are understood without a mapping file."""
 
 
-def recognise(headings: Sequence[str], mapping: Mapping[str, str]) -> dict[str, str]:
+def recognise(
+    headings: Sequence[str], mapping: Mapping[str, str], unwanted: Collection[str] = ()
+) -> dict[str, str]:
     """Find which heading holds which of our columns.
 
     Parameters
@@ -76,6 +89,8 @@ def recognise(headings: Sequence[str], mapping: Mapping[str, str]) -> dict[str, 
         The file's headings.
     mapping : mapping of heading to column
         What the user says; it goes before what is recognised.
+    unwanted : collection of str
+        Our columns that are not to be recognised.
 
     Returns
     -------
@@ -105,19 +120,25 @@ def recognise(headings: Sequence[str], mapping: Mapping[str, str]) -> dict[str, 
                 code="column_unknown",
             )
     found = {column: heading for heading, column in mapping.items()}
-    plain = {_plain(heading): heading for heading in headings if heading not in mapping}
+    plain: dict[str, str] = {}
+    for heading in headings:
+        if heading not in mapping:
+            plain.setdefault(plain_heading(heading), heading)
     for column in COLUMNS:
-        if column in found:
+        if column in found or column in unwanted:
             continue
         for candidate in (column, *HEADINGS[column]):
-            if heading := plain.pop(_plain(candidate), ""):
+            if heading := plain.pop(plain_heading(candidate), ""):
                 found[column] = heading
                 break
     return found
 
 
 def recognise_text(
-    path: Path, headings: Sequence[str], mapping: Mapping[str, str]
+    path: Path | str,
+    headings: Sequence[str],
+    mapping: Mapping[str, str],
+    unwanted: Collection[str] = (),
 ) -> dict[str, str]:
     """Recognise headings, among which the complaint's text must be.
 
@@ -126,7 +147,7 @@ def recognise_text(
     UsageError
         If none holds the text, or the mapping is wrong; see `recognise`.
     """
-    columns = recognise(headings, mapping)
+    columns = recognise(headings, mapping, unwanted)
     if "text" not in columns:
         raise UsageError(
             f"{path}: no column is recognised as the complaint's text; it has "
@@ -138,16 +159,32 @@ def recognise_text(
 
 def is_known_heading(heading: str) -> bool:
     """Tell whether a cell reads like a heading of an export."""
-    plain = _plain(heading)
-    return any(
-        plain == _plain(known) for column in COLUMNS for known in (column, *HEADINGS[column])
+    return plain_heading(heading) in _known_headings()
+
+
+def is_text_heading(heading: str) -> bool:
+    """Tell whether a cell reads like the heading of the complaint's text."""
+    return plain_heading(heading) in _known_headings("text")
+
+
+@cache
+def _known_headings(*columns: str) -> frozenset[str]:
+    """Return the folded headings of some columns, of all if none is named."""
+    return frozenset(
+        plain_heading(known)
+        for column in columns or COLUMNS
+        for known in (column, *HEADINGS[column])
     )
 
 
-def _plain(heading: str) -> str:
-    """Fold blanks, marks and case of a heading."""
+def plain_heading(heading: str) -> str:
+    """Fold blanks, marks, case and what stands in brackets: 涉及金额（元） reads as 涉及金额."""
     folded = unicodedata.normalize("NFKC", heading).lower()
-    return "".join(char for char in folded if char.isalnum())
+    bare = _BRACKETS.sub("", folded)
+    return "".join(filter(str.isalnum, bare)) or "".join(filter(str.isalnum, folded))
+
+
+_BRACKETS = re.compile(r"\([^()]*\)|\[[^\[\]]*\]|【[^【】]*】")
 
 
 def read_label_mapping(path: Path) -> dict[str, dict[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from triage.features import with_facts
+from triage.features import with_facts, word_weights
 from triage.model import KNOWN_SHARE_FLOOR, Predictions, TriageModel
 from triage.policy import Policy, Rule, load_policy
 from triage.privacy import find_personal, mask_spans, with_placeholders
@@ -272,7 +273,7 @@ class Triage:
     def contributions(
         self, reading: Reading, label: str, head: str, predictions: Predictions, at: int
     ) -> list[Contribution]:
-        """Say how much each word of a text weighs toward a label.
+        """Say how much each word of a text weighs toward a label: what the margin loses without it.
 
         Parameters
         ----------
@@ -289,7 +290,7 @@ class Triage:
         -------
         list of Contribution
             One for each word, in the order of the text; with the head's intercept the weights add
-            up to its margin.
+            up to its margin: see `features.word_weights`.
         """
         return self._by_head(reading, {head: label}, predictions, at)[head]
 
@@ -298,17 +299,15 @@ class Triage:
     ) -> dict[str, list[Contribution]]:
         """Return the contributions toward one label a head; heads of a space share the work."""
         found: dict[str, list[Contribution]] = {}
-        text = reading.prepared.text
         for space, matrix in zip(self.model.spaces, predictions.matrices, strict=True):
             heads = [head for head in labels if head in space.heads and head not in found]
             if not heads:
                 continue
             directions = [space.heads[head].direction(labels[head])[0] for head in heads]
-            weights = np.column_stack(directions)
-            shares = space.features.character_weights(text, matrix[at], weights)
-            words = space.features.segmenter_.cut(text)
+            words = space.features.segmenter_.cut(reading.prepared.text)
+            weights = word_weights(space.features, words, matrix[at], directions)
             for column, head in enumerate(heads):
-                found[head] = _by_word(reading, words, shares[:, column], labels[head])
+                found[head] = _by_word(reading, words, weights[:, column], labels[head])
         return found
 
     def _assess(self, readings: list[Reading]) -> list[Assessment]:
@@ -352,9 +351,9 @@ class Triage:
         steps = list(severity.distribution)
         covered = sum(severity.distribution[step] for step in steps[: steps.index(grade) + 1])
         decision = policy.decide(sureness, thresholds, grade, covered=covered, routed=known)
-        if unreadable or predictions.strange[at]:
+        if unreadable or predictions.off_topic[at]:
             decision = "review"
-            reasons.append("内容与模型学过的投诉相去甚远，请人工判断")
+            reasons.append("内容不像是向本部门反映的事，请人工判断")
         else:
             reasons.append(policy.decision_reason(decision, sureness, grade))
         if not known:
@@ -416,7 +415,7 @@ class Triage:
     def _explanation(
         self, plain: Predicted, weighed: Predicted, nature: str, severity: str
     ) -> list[Contribution]:
-        """Name the stretches that weigh most toward nature and severity."""
+        """Name the stretches that weigh most toward nature and severity, marks passed over."""
         labels = {"nature": nature, "severity": severity}
         if plain is weighed:
             by_head = self._by_head(plain[0], labels, *plain[1:])
@@ -427,8 +426,9 @@ class Triage:
             }
         found: list[Contribution] = []
         for words in by_head.values():
-            strongest = sorted(words, key=lambda word: -word.weight)[:N_CONTRIBUTIONS]
-            found += [word for word in strongest if word.weight > 0]
+            telling = [w for w in words if w.weight > 0 and any(map(str.isalnum, w.text))]
+            strongest = sorted(telling, key=lambda word: -word.weight)[:N_CONTRIBUTIONS]
+            found += [replace(word, weight=round(word.weight, 4)) for word in strongest]
         return found
 
 
@@ -453,16 +453,14 @@ def _amount(text: str) -> float | None:
 def _by_word(
     reading: Reading, words: Sequence[str], weights: NDArray[np.float64], label: str
 ) -> list[Contribution]:
-    """Add up characters' weights by word, with spans in the text as sent."""
+    """Give words their weights, with spans in the text as sent."""
     found = []
-    sums = np.append(np.cumsum(weights), 0.0)
     end = 0
-    for word in words:
+    for word, weight in zip(words, weights.tolist(), strict=True):
         start, end = end, end + len(word)
         span = reading.prepared.original(start, end)
-        weight = float(sums[end - 1] - sums[start - 1])
         text = reading.masked_text[span.start : span.end]
-        found.append(Contribution(Span(*span), text, round(weight, 4), label))
+        found.append(Contribution(Span(*span), text, weight, label))
     return found
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pandas as pd
 
@@ -143,10 +142,9 @@ def promote(
     if force is not None and not force.strip():
         raise UsageError("--force needs a reason: add --reason 为什么.", code="reason_missing")
     found = registry.verify(version)
-    current = registry.current()
     comparison = None
-    if current not in (None, found.version):
-        comparison = _compared(registry, found, current, policy)
+    if registry.current() not in (None, found.version):
+        comparison = challenge(registry, candidate(registry, found.version), policy)
     if comparison and comparison.verdict == "refuse" and force is None:
         listed = "\n".join(f"  {sentence}" for sentence in comparison.sentences)
         raise ArtifactError(
@@ -159,19 +157,25 @@ def promote(
     return registry.promote(found.version, reason=reason), comparison
 
 
-def _compared(
-    registry: Registry, found: ModelFolder, current: str | None, policy: Policy
-) -> Comparison | None:
-    """Compare with the promoted model; None if that one can't be loaded or has no tickets."""
+def challenge(registry: Registry, challenger: Candidate, policy: Policy) -> Comparison | None:
+    """Compare a model with the promoted one.
+
+    Returns
+    -------
+    Comparison or None
+        None where no other model is promoted, or that one can't be loaded: it serves nobody, and
+        there is nothing to lose.
+    """
+    if registry.current() in (None, challenger[0]):
+        return None
     try:
-        champion = candidate(registry, current)
+        champion = candidate(registry)
     except ArtifactError:
-        return None  # it serves nobody any more: there is nothing to lose
-    return compare_models(champion, candidate(registry, found.version), policy)
+        return None
+    return compare_models(champion, challenger, policy)
 
 
-def stored_comparison(folder: ModelFolder) -> dict[str, Any] | None:
+def stored_comparison(folder: ModelFolder) -> Comparison | None:
     """Return the comparison that was made when a model was trained, None if there is none."""
     file = folder.path / COMPARISON_FILE
-    found: dict[str, Any] | None = json.loads(file.read_text("utf-8")) if file.is_file() else None
-    return found
+    return Comparison.of(json.loads(file.read_text("utf-8"))) if file.is_file() else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 import pandas as pd
@@ -129,6 +129,13 @@ class Comparison:
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for `comparison.json`."""
         return asdict(self)
+
+    @classmethod
+    def of(cls, content: Mapping[str, Any]) -> Self:
+        """Make a comparison of what `to_dict` gave."""
+        heads = {head: HeadComparison(**found) for head, found in content["heads"].items()}
+        protected = [ProtectedClass(**found) for found in content["protected"]]
+        return cls(**{**content, "heads": heads, "protected": protected})
 
 
 def compare(

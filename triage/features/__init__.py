@@ -1,5 +1,6 @@
 """Texts to one matrix for all heads: n-grams, meaning vectors and signals side by side."""
 
+from triage.features.attribution import word_weights
 from triage.features.encoder import Encoder, TextEncoder, encoder_version, load_encoder
 from triage.features.facts import prepare_tickets, with_facts
 from triage.features.ngrams import (
@@ -36,4 +37,5 @@ __all__ = [
     "vocabulary",
     "with_facts",
     "word_ngrams",
+    "word_weights",
 ]

@@ -247,12 +247,23 @@ class TextFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """Return 1 for each signal that a text holds unguarded."""
         flags = sp.lil_matrix((len(texts), len(_FLAGS)), dtype=np.float32)
         for row, text in enumerate(texts):
-            for column, _, _ in self._mentions(text):
+            for column, _, _ in self.mentions(text):
                 flags[row, column] = 1.0
         return flags.tocsr()
 
-    def _mentions(self, text: str) -> Iterator[tuple[int, int, int]]:
-        """Yield flag, start and end of each unguarded signal and of the disputed sum."""
+    def mentions(self, text: str) -> Iterator[tuple[int, int, int]]:
+        """Yield flag, start and end of each unguarded signal and of the disputed sum.
+
+        Parameters
+        ----------
+        text : str
+            A prepared text without facts.
+
+        Yields
+        ------
+        (int, int, int)
+            Place among `flag_columns`, and the half-open span in the text.
+        """
         for mention in self.matcher.find(text):
             if mention.guard is None:
                 yield _FLAGS[mention.name, mention.certainty], mention.start, mention.end
@@ -288,77 +299,6 @@ class TextFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             elif "\u3400" <= word[:1] <= "\u9fff":
                 known += 0.5 * sum(char in chars for char in word)
         return known / seen if seen else 0.0
-
-    def character_weights(
-        self, text: str, row: sp.csr_matrix, weights: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        """Share out linear outputs over the characters of one prepared text.
-
-        Parameters
-        ----------
-        text : str
-            A prepared text.
-        row : csr_matrix of shape (1, n_features)
-            Its features.
-        weights : ndarray of shape (n_features, n_outputs)
-            Coefficients, a column an output.
-
-        Returns
-        -------
-        ndarray of shape (len(text), n_outputs)
-            Each column adds up to `row @ weights`.
-        """
-        parts = row.data[:, None] * weights[row.indices]
-        at = {column: place for place, column in enumerate(row.indices.tolist())}
-        spans = [
-            (at[column], start, end)
-            for column, start, end in self._occurrences(text)
-            if column in at
-        ]
-        edges = np.zeros((len(text) + 1, weights.shape[1]))
-        if spans:
-            places, starts, ends = np.array(spans).T
-            counts = np.bincount(places, minlength=len(parts))[places]
-            each = parts[places] / (counts * (ends - starts))[:, None]
-            np.add.at(edges, starts, each)
-            np.subtract.at(edges, ends, each)
-        words = self.segmenter_.cut(text)
-        ends = np.cumsum([len(word) for word in words])
-        known, vectors = self.vectors.word_parts(words)
-        for nth, part in zip(known, vectors @ weights[self.vector_columns], strict=True):
-            share = part / len(words[nth])
-            edges[ends[nth] - len(words[nth])] += share
-            edges[ends[nth]] -= share
-        shares = np.cumsum(edges[:-1], axis=0)
-        encoder, facts = self.encoder_columns, self.fact_columns
-        whole = (row.indices >= encoder.start) & (row.indices < encoder.stop)
-        whole |= row.indices >= facts.start
-        # an encoder reads the text as a whole, and a fact stands nowhere in it: no character has
-        # more part in them than another
-        shares += parts[whole].sum(axis=0) / len(text)
-        return shares
-
-    def _occurrences(self, text: str) -> Iterator[tuple[int, int, int]]:
-        """Yield column, start and end of each known n-gram in a text."""
-        words = self.words_.vocabulary_
-        at, before = 0, None
-        for word in self.segmenter_.cut(text):
-            start, at = at, at + len(word)
-            if word.isspace():
-                continue
-            if (column := words.get(word)) is not None:
-                yield column, start, at
-            if before and (column := words.get(f"{before[0]} {word}")) is not None:
-                yield column, before[1], at
-            before = (word, start)
-        chars = self.chars_.vocabulary_
-        for size in range(1, CHAR_NGRAMS + 1):
-            for i in range(len(text) - size + 1):
-                if (column := chars.get(text[i : i + size])) is not None:
-                    yield self.n_words_ + column, i, i + size
-        first = self.flag_columns.start
-        for column, start, end in self._mentions(text):
-            yield first + column, start, end
 
 
 def usual_min_df(n_texts: int) -> int:

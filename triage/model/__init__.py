@@ -5,8 +5,10 @@ company's file lacks a label column: then the missing heads come from the base m
 features. Margins of held-out folds calibrate each head and set the decision thresholds.
 """
 
-from triage.model.heads import NatureHead, OrderedHead, PolarityHead, fit_temperature
+from triage.model.nature import NatureHead, fit_temperature
+from triage.model.ordered import OrderedHead
 from triage.model.plan import FOLDS, SEED, VECTOR_WEIGHTS, Plan, best_features, usual_plan
+from triage.model.sentiment import PolarityHead
 from triage.model.space import (
     KNOWN_SHARE_FLOOR,
     NEVER,
@@ -17,6 +19,7 @@ from triage.model.space import (
     fit_space,
     precision_threshold,
 )
+from triage.model.topic import TopicHead
 
 __all__ = [
     "FOLDS",
@@ -29,6 +32,7 @@ __all__ = [
     "PolarityHead",
     "Predictions",
     "SEED",
+    "TopicHead",
     "TriageModel",
     "VECTOR_WEIGHTS",
     "best_features",

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from sklearn.cluster import MiniBatchKMeans
 
 from triage.features import TextFeatures
-from triage.model.heads import BROAD_C, Head, NatureHead, OrderedHead, PolarityHead
-from triage.model.plan import SEED, Floats, usual_plan
+from triage.model.nature import BROAD_C, NatureHead
+from triage.model.ordered import OrderedHead
+from triage.model.plan import Floats, usual_plan
+from triage.model.sentiment import PolarityHead
+from triage.model.topic import TopicHead
 from triage.schema import ORDERED_HEADS, DataError
 
 KNOWN_SHARE_FLOOR = 0.35
@@ -23,14 +25,6 @@ Of 3,000 reviews of shops, hotels and meals, none of them trained on, the least 
 and one in 200 under 0.60; German, English, Japanese and typed-at-random text 0.00 to 0.15.
 """
 
-CENTRES = 64
-"""Directions of meaning that stand for what a space was trained on."""
-
-STRANGE_SHARE = 0.03
-"""Of the training tickets so many lie farther from all centres than the floor; a text that does
-goes to a person. Of twenty texts about anything but complaints (recipes, history, weather, shares)
-eight did; of 303 public complaints one in 25."""
-
 NEVER = 1.01
 """A threshold that no probability reaches."""
 
@@ -38,44 +32,23 @@ _LEAST_AUTO_ROWS = 20
 
 Progress = Callable[[str], None]
 
+Head = NatureHead | OrderedHead | PolarityHead
+
 
 @dataclass
 class FeatureSpace:
-    """Features with the heads that read them, and the meanings that they were trained on.
-
-    Attributes
-    ----------
-    centres : ndarray of shape (n_centres, n_dimensions)
-        Unit vectors: centres of the training tickets' meaning vectors.
-    floor : float
-        Least cosine to the nearest centre of a text that is not too strange to judge.
-    """
+    """Features with the heads that read them; `topic` tells what is no matter for the desk."""
 
     features: TextFeatures
     heads: dict[str, Head] = field(default_factory=dict)
     origin: str = "own"
-    centres: NDArray[np.float32] | None = None
-    floor: float = -1.0
+    topic: TopicHead | None = None
 
-    def learn_meanings(self, matrix: sp.csr_matrix) -> None:
-        """Find the centres of the training tickets' meanings, and the floor."""
-        vectors = matrix[:, self.features.vector_columns].toarray()
-        vectors = vectors[np.linalg.norm(vectors, axis=1) > 0]
-        n_centres = min(CENTRES, len(vectors) // 4)
-        if n_centres < 1:
-            return
-        found = MiniBatchKMeans(n_centres, random_state=SEED, n_init=1).fit(vectors)
-        lengths = np.linalg.norm(found.cluster_centers_, axis=1, keepdims=True)
-        self.centres = (found.cluster_centers_ / np.maximum(lengths, 1e-12)).astype(np.float32)
-        self.floor = float(np.quantile((vectors @ self.centres.T).max(axis=1), STRANGE_SHARE))
-
-    def is_strange(self, matrix: sp.csr_matrix) -> NDArray[np.bool_]:
-        """Tell which texts are far from everything that the space was trained on."""
-        if self.centres is None:
+    def is_off_topic(self, matrix: sp.csr_matrix) -> NDArray[np.bool_]:
+        """Tell which texts are about anything but what the space was trained on."""
+        if self.topic is None:
             return np.zeros(matrix.shape[0], dtype=bool)
-        vectors = matrix[:, self.features.vector_columns].toarray()
-        strange: NDArray[np.bool_] = (vectors @ self.centres.T).max(axis=1) < self.floor
-        return strange
+        return self.topic.is_off_topic(matrix)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +64,8 @@ class Predictions:
         0 most negative … 1 most positive.
     known_share : ndarray of shape (n_texts,)
         Share of the text that the vocabulary knows, 0 … 1.
-    strange : ndarray of shape (n_texts,)
-        True for texts that are far from all that the nature was learned from.
+    off_topic : ndarray of shape (n_texts,)
+        True for texts that are no matter for the desk that the nature was learned from.
     matrices : list of csr_matrix
         The features in each space, for explanations.
     """
@@ -101,7 +74,7 @@ class Predictions:
     labels: dict[str, list[str]]
     sentiment: Floats
     known_share: Floats
-    strange: NDArray[np.bool_]
+    off_topic: NDArray[np.bool_]
     matrices: list[sp.csr_matrix]
 
     def likeliest(self, head: str) -> list[str]:
@@ -149,11 +122,11 @@ class TriageModel:
                     probabilities[name] = head.predict_proba(matrix)
                     labels[name] = [str(label) for label in head.classes_]
         known = np.max([space.features.known_share(prepared) for space in self.spaces], axis=0)
-        strange = np.any([
-            space.is_strange(matrix)
+        off_topic = np.any([
+            space.is_off_topic(matrix)
             for space, matrix in zip(self.spaces, matrices, strict=True) if "nature" in space.heads
         ], axis=0)  # fmt: skip
-        return Predictions(probabilities, labels, sentiment, known, strange, matrices)
+        return Predictions(probabilities, labels, sentiment, known, off_topic, matrices)
 
 
 def fit_space(
@@ -164,6 +137,7 @@ def fit_space(
     domains: NDArray[Any] | None = None,
     target: NDArray[np.bool_] | None = None,
     reviews: tuple[Sequence[str], NDArray[Any]] | None = None,
+    off_topic: Sequence[str] = (),
     features: TextFeatures | None = None,
     progress: Progress | None = None,
     on_step: Callable[[int], None] | None = None,
@@ -182,6 +156,8 @@ def fit_space(
         See `Plan`.
     reviews : (sequence of str, ndarray), optional
         Prepared reviews and 1 for positive, 0 for negative: gives the polarity head.
+    off_topic : sequence of str, optional
+        Prepared texts that are no matter for any desk: they teach what to send to a person.
     features : TextFeatures, optional
         Unfitted features, for a user dictionary.
     progress : callable, optional
@@ -205,7 +181,6 @@ def fit_space(
     matrix = fitted.transform(texts, on_step=on_step)
     plan = replace(usual_plan(fitted), domains=domains, target=target)
     space = FeatureSpace(fitted)
-    space.learn_meanings(matrix)
     for name, column in labels.items():
         say(name)
         rows = np.array([label is not None and label == label for label in column])
@@ -225,6 +200,10 @@ def fit_space(
             matrix[rows], column[rows].astype(str), groups[rows], plan.only(rows)
         )
         head.held_out_rows_ = np.flatnonzero(rows)[head.held_out_rows_]
+    if off_topic:
+        say("topic")
+        others = fitted.transform(off_topic, encoded=False)
+        space.topic = TopicHead().fit(matrix, others, groups, plan)
     if reviews:
         say("sentiment")
         space.heads["sentiment"] = PolarityHead().fit(

@@ -62,8 +62,8 @@ def train(options: TrainingOptions, progress: Progress) -> ModelFolder:
     tickets, corrections = load(options, settings, progress)
     if not tickets.heads:
         raise UsageError(
-            f"{options.data} has no label to learn: name the columns that hold "
-            f"{', '.join(HEADS)} with --map 列名=字段.",
+            f"{shown_source(options) or 'The query'} has no label to learn: name the columns that "
+            f"hold {', '.join(HEADS)} with --map 列名=字段.",
             code="no_labels",
         )
     is_base = options.data is None
@@ -119,7 +119,7 @@ def load(
     if options.data is None:
         tickets = data.add_labelled_reviews(tickets, settings.data)
     tickets = data.set_aside_small_classes(tickets)
-    progress.loaded(tickets, path)
+    progress.loaded(tickets, path, options.query)
     progress.stage("归并近似重复", total=len(tickets.frame))
     texts = tickets.frame["text"].tolist()
     tickets.frame["group"] = data.near_duplicate_groups(texts, progress.advance)
@@ -290,7 +290,7 @@ def register(
             audit=trained.audit.to_dict() if trained.audit else None,
             corrections=trained.corrections,
             promoted=registry.current() is None,
-            source=str(options.data) if options.data else None,
+            source=shown_source(options),
             notes=trained.tickets.notes,
         )
         report.write_page(folder / REPORT_FILE, page)
@@ -299,6 +299,11 @@ def register(
     return registry.save(
         trained.model, facts=manifest, metrics=trained.metrics, write_files=write_files
     )
+
+
+def shown_source(options: TrainingOptions) -> str | None:
+    """Return what the report's commands call the tickets; a URL would show its password."""
+    return str(options.data) if isinstance(options.data, Path) else None
 
 
 def promote(

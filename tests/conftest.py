@@ -36,7 +36,7 @@ class Quiet:
     def finish(self):
         pass
 
-    def loaded(self, tickets, path):
+    def loaded(self, tickets, source, query=None):
         self.tickets = tickets
 
 

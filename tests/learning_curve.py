@@ -11,9 +11,9 @@ from rich.table import Table
 from sklearn.metrics import cohen_kappa_score, f1_score
 
 from tests.conftest import Quiet
-from train import BASE_TEST_SHARE, REVIEWS, load
+from train import BASE_TEST_SHARE, load
 from triage.cli import TrainingOptions
-from triage.data import split
+from triage.data import REVIEWS, split
 from triage.features import prepare_tickets
 from triage.model import fit_space
 from triage.schema import HEADS, ORDERED_HEADS
@@ -23,7 +23,7 @@ SHARES = (0.125, 0.25, 0.5, 0.75, 1.0)
 
 
 def main() -> None:
-    tickets = load(TrainingOptions(), load_settings(), Quiet())
+    tickets, _ = load(TrainingOptions(feedback=False), load_settings(), Quiet())
     test = split(tickets, test_share=BASE_TEST_SHARE)
     frame = tickets.frame
     held_out = frame[test & (frame["industry"] != REVIEWS)]

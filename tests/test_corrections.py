@@ -272,3 +272,12 @@ def test_an_excel_table_that_was_filled_in_by_hand_changes_the_training_labels(t
     assert joined.frame["nature"].tolist() == ["logistics", "service", "logistics", "price"]
     assert joined.frame["source"].tolist() == ["feedback", "feedback", "file", "feedback"]
     assert found.frame["text"][1] == "=客服骂人，还挂电话"
+
+
+def test_a_table_of_corrections_is_no_file_of_tickets(tmp_path):
+    table = pd.DataFrame(
+        {"工单指纹": ["a"], "内容": ["太贵了"], "性质": ["服务"], "正确性质": ["价格"]}
+    )
+    table.to_excel(tmp_path / "audit.xlsx", index=False)
+    with pytest.raises(UsageError, match="triage feedback import"):
+        load_tickets(tmp_path / "audit.xlsx")

@@ -286,7 +286,7 @@ class Handling:
 
 @dataclass(frozen=True, slots=True)
 class Contribution:
-    """A stretch of text and how much it weighs (log-odds) toward a label."""
+    """A stretch of text and what it weighs toward a label: what the margin loses without it."""
 
     span: Span
     text: str

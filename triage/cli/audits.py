@@ -93,10 +93,12 @@ def _load(options: TrainingOptions, progress: Progress) -> Tickets:
     )
     if not tickets.heads:
         raise UsageError(
-            f"{options.data} has no labels to audit: name their columns with --map 列名=nature.",
+            f"{source_stem(str(options.data), options.query)} has no labels to audit: name their "
+            "columns with --map 列名=nature.",
             code="no_labels",
         )
     tickets = set_aside_small_classes(tickets)
+    progress.loaded(tickets, options.data, options.query)
     progress.stage("归并近似重复", total=len(tickets.frame))
     texts = tickets.frame["text"].tolist()
     tickets.frame["group"] = near_duplicate_groups(texts, progress.advance)

@@ -12,7 +12,7 @@ from triage.engine import open_registry
 from triage.evaluate import Comparison
 from triage.policy import Policy, load_policy
 from triage.privacy import mask
-from triage.registry import ModelFolder
+from triage.registry import ERRORS_FILE, REPORT_FILE, ModelFolder
 from triage.schema import Assessment
 from triage.settings import load_settings
 
@@ -148,11 +148,12 @@ def show_next_step(saved: ModelFolder) -> None:
             f"{'、'.join(map(mask, lost))}；请在策略文件的 routes 里为它们各加一行，如 "
             f"{mask(lost[0])}: {{team: t1, name: 某某组}}"
         )
-    OUT.print(f"模型已保存到 {saved.path}，误判清单见 {saved.path / 'errors.csv'}")
+    OUT.print(f"模型已保存到 {saved.path}，误判清单见 {saved.path / ERRORS_FILE}")
+    OUT.print(f"用浏览器打开报告：{saved.path / REPORT_FILE}", soft_wrap=True)
     if promoted:
         OUT.print("该模型已启用。下一步：triage serve")
     else:
-        OUT.print(f"尚未启用。下一步：triage models promote {saved.version}")
+        OUT.print(f"尚未启用。看过报告，决定启用：triage models promote {saved.version}")
 
 
 def show_answer(answer: Assessment) -> None:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import typer
 from rich.progress import Progress as Bar
 
+from triage.batch import write_table
 from triage.cli.show import HEAD_NAMES, show_comparison, show_evaluation, show_next_step
 from triage.cli.terminal import (
     MapOption,
@@ -19,7 +20,14 @@ from triage.cli.terminal import (
     progress_bar,
     run_command,
 )
-from triage.data import FileMapping, Tickets, find_mapping, is_url, read_mapping
+from triage.data import (
+    FileMapping,
+    Tickets,
+    find_mapping,
+    is_url,
+    read_mapping,
+    source_stem,
+)
 from triage.engine import stored_comparison
 from triage.policy import load_policy
 from triage.privacy import mask
@@ -108,14 +116,20 @@ class Progress:
             steps = self.bar.tasks[self.task].total or 1
             self.bar.update(self.task, total=steps, completed=steps)
 
-    def loaded(self, tickets: Tickets, path: Path) -> None:
-        """Say what was understood of a file, and where the rest went."""
-        show_loaded(tickets, path, self.bar.console.print)
+    def loaded(self, tickets: Tickets, source: Path | str, query: str | None = None) -> None:
+        """Say what was understood of an export, and where the rest went."""
+        show_loaded(tickets, source, self.bar.console.print, query)
 
 
-def show_loaded(tickets: Tickets, path: Path, say: Callable[[str], None]) -> None:
-    """Say what was understood of a file; write what was set aside to a quarantine file."""
-    say(f"{path}：{len(tickets.frame)} 条可用工单")
+def show_loaded(
+    tickets: Tickets,
+    source: Path | str,
+    say: Callable[[str], None],
+    query: str | None = None,
+) -> None:
+    """Say what was understood of an export; write what was set aside to a quarantine file."""
+    stem = source_stem(str(source), query)
+    say(f"{source if isinstance(source, Path) else stem}：{len(tickets.frame)} 条可用工单")
     for column, heading in tickets.columns.items():
         if column != heading:
             say(f"  列「{mask(heading)}」识别为 {column}")
@@ -123,20 +137,17 @@ def show_loaded(tickets: Tickets, path: Path, say: Callable[[str], None]) -> Non
         say(f"  {mask(note)}")
     if len(tickets.quarantine):
         out = int((~tickets.quarantine["kept"].astype(bool)).sum())
-        file = write_quarantine(tickets, path)
+        file = write_quarantine(tickets, stem)
         say(
             f"  隔离 {out} 行，另有 {len(tickets.quarantine) - out} 处忽略的事实，"
             f"逐行原因见 {file.resolve()}"
         )
 
 
-def write_quarantine(tickets: Tickets, path: Path) -> Path:
-    """Write what was set aside, masked, beside the working directory's files."""
-    file = Path(f"{path.name.split('.')[0]}.quarantine.csv")
-    masked = tickets.quarantine.assign(
-        text=tickets.quarantine["text"].map(mask), reason=tickets.quarantine["reason"].map(mask)
-    )
-    masked.to_csv(file, index=False, encoding="utf-8-sig")
+def write_quarantine(tickets: Tickets, stem: str) -> Path:
+    """Write what was set aside, masked, to `<stem>.quarantine.csv` in the working directory."""
+    file, kept = Path(f"{stem}.quarantine.csv"), tickets.quarantine
+    write_table(kept.assign(text=kept["text"].map(mask), reason=kept["reason"].map(mask)), file)
     return file
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from triage.data.columns import FACTS, as_text, clean_fact
+from triage.data.corrections import is_corrections_table
 from triage.data.encoding import REPLACEMENT
 from triage.data.footers import footer_reason
 from triage.data.labels import LabelValue, read_label
@@ -20,7 +21,7 @@ from triage.data.tables import FAULT
 from triage.data.taxonomy import SEPARATOR, Levels, join_levels, roll_up
 from triage.data.tickets import MIN_CLASS_ROWS, Tickets, remove_duplicates
 from triage.data.workbook import SHEET
-from triage.schema import HEADS, ORDERED_HEADS, DataError
+from triage.schema import HEADS, ORDERED_HEADS, DataError, UsageError
 from triage.text import normalise
 
 STEP = 500
@@ -77,6 +78,12 @@ def load_tickets(
         If the export can't be read, or no row of it can be used.
     """
     source = open_source(path, mapping=mapping, labels=labels, sheet=sheet, query=query, plan=plan)
+    if is_corrections_table([str(heading) for heading in source.raw.columns]):
+        raise UsageError(
+            f"{source.name} is a table of corrections, whose labels are those that were doubted: "
+            "hand it in with `triage feedback import`, and train on the tickets themselves.",
+            code="corrections_table",
+        )
     if on_start:
         on_start(len(source.raw))
     tickets = check_source(source, max_chars=max_chars, copies=copies, on_step=on_step).tickets

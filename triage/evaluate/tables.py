@@ -42,12 +42,13 @@ def tickets_table(
     Returns
     -------
     DataFrame
-        `key, group, side` (`train` or `test`), `row`, `text`, facts, the true label of each head
-        under the head's name (None where there is none), and for held-out tickets
-        `<head>_answer`, `<head>_probability` of the answer.
+        `key, group, side` (`train` or `test`), `sheet` of a workbook of several, `row`, `text`,
+        facts, the true label of each head under the head's name (None where there is none), and for
+        held-out tickets `<head>_answer`, `<head>_probability` of the answer.
     """
     facts = [name for name in TICKET_FACTS if name in frame]
-    table = frame[["row", *facts, "group"]].copy()
+    place = [name for name in ("sheet", "row") if name in frame]
+    table = frame[[*place, *facts, "group"]].copy()
     table.insert(0, "key", list(keys))
     table.insert(1, "side", np.where(test, "test", "train"))
     for name in (name for name in facts if name not in ("received_at", "amount", "repeat_count")):
@@ -97,7 +98,9 @@ def errors_table(
         if not wrong.any():
             continue
         column = {label: at for at, label in enumerate(names)}
-        part = frame.loc[wrong, [c for c in ("row", "id", "channel", "industry") if c in frame]]
+        part = frame.loc[
+            wrong, [c for c in ("sheet", "row", "id", "channel", "industry") if c in frame]
+        ]
         part = part.map(lambda cell: mask(cell) if isinstance(cell, str) else cell)
         part = part.assign(
             head=head,

@@ -26,7 +26,7 @@ class ShownSpan:
     start, end : int
         Character offsets `[start, end)` into the text.
     weight : float
-        In log-odds: above 0 toward the answer of the model, below 0 away from it.
+        In margins: above 0 toward the answer of the model, below 0 away from it.
     """
 
     start: int

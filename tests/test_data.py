@@ -345,3 +345,12 @@ def test_labels_may_be_mapped_to_our_chinese_names_only_to_known_steps(tmp_path)
 def test_two_headings_for_one_column_are_refused():
     with pytest.raises(UsageError, match="--map names two headings for text"):
         recognise(["a", "b"], {"a": "text", "b": "text"})
+
+
+def test_a_heading_that_is_like_no_other_is_guessed():
+    found = recognise(["工单号", "客户反映内容", "处理内容", "问题归类", "紧急度", "受理时间"], {})
+    assert found == {
+        "id": "工单号", "text": "客户反映内容", "nature": "问题归类", "severity": "紧急度",
+        "received_at": "受理时间",
+    }  # fmt: skip
+    assert "nature" not in recognise(["内容", "甲方归类", "乙方归类"], {})

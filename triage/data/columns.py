@@ -78,6 +78,19 @@ LABEL_ALIASES: Mapping[str, Mapping[str, str]] = {
 """Values of ordered labels that are understood without a mapping file."""
 
 
+LIKELY: Mapping[str, re.Pattern[str]] = {
+    column: re.compile(rf"(?!.*(?:处理|回复|答复|结果|编号|备注)).*(?:{words})")
+    for column, words in {
+        "text": "内容|描述|详情|留言",
+        "nature": "归类|分类|类别|类型",
+        "severity": "紧急度|紧急程度|等级|级别|严重度",
+        "emotion": "情绪",
+        "received_at": "时间|日期",
+    }.items()
+}
+"""Headings that are taken for a column where no common one stands and only one is like this."""
+
+
 def recognise(
     headings: Sequence[str], mapping: Mapping[str, str], unwanted: Collection[str] = ()
 ) -> dict[str, str]:
@@ -131,6 +144,11 @@ def recognise(
             if heading := plain.pop(plain_heading(candidate), ""):
                 found[column] = heading
                 break
+    for column, pattern in LIKELY.items():
+        likely = [heading for read, heading in plain.items() if pattern.fullmatch(read)]
+        if column not in found and column not in unwanted and len(likely) == 1:
+            found[column] = likely[0]
+            del plain[plain_heading(likely[0])]
     return found
 
 
@@ -164,7 +182,8 @@ def is_known_heading(heading: str) -> bool:
 
 def is_text_heading(heading: str) -> bool:
     """Tell whether a cell reads like the heading of the complaint's text."""
-    return plain_heading(heading) in _known_headings("text")
+    plain = plain_heading(heading)
+    return plain in _known_headings("text") or bool(LIKELY["text"].fullmatch(plain))
 
 
 @cache

@@ -74,7 +74,9 @@ def test_promote_and_rollback(empty_home, run):
     registry = Registry(empty_home / "models")
     a, b = (registry.save([], facts={}, metrics={}).version for _ in range(2))
     assert f"已启用 {a}" in run("models", "promote", a)[1]
-    run("models", "promote", b)
+    code, _, err = run("models", "promote", b)
+    assert (code, "holds no tickets.parquet" in err) == (1, True)
+    run("models", "promote", b, "--force", "--reason", "从备份恢复")
     assert f"已退回 {a}" in run("models", "rollback")[1]
     code, _, err = run("models", "rollback")
     assert (code, "no earlier promoted model" in err) == (2, True)

@@ -272,13 +272,12 @@ def test_a_time_out_of_this_world_is_refused(moment):
 
 @pytest.mark.parametrize(
     "text",
-    ["秦始皇统一六国后，推行书同文、车同轨", "法国大革命爆发于一七八九年", "qwe zxc rty fgh",
-     "Die Lieferung kam nie an"],
-)  # fmt: skip
+    ["秦始皇统一六国后，推行书同文、车同轨", "qwe zxc rty fgh", "Die Lieferung kam nie an"],
+)
 def test_far_off_topics_gibberish_and_other_languages_go_to_a_person(desk, text):
     answer = desk.assess(text)
     assert answer.decision == "review"
-    assert "相去甚远" in "".join(answer.reasons)
+    assert "内容不像是向本部门反映的事" in "".join(answer.reasons)
 
 
 def test_a_sum_in_the_text_raises_the_grade_and_the_field_overrides_it(desk):

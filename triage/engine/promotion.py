@@ -123,7 +123,8 @@ def promote(
     policy : Policy
         Names the protected classes.
     force : str, optional
-        Why it is promoted although the comparison refuses it; kept in the history.
+        Why it is promoted although the comparison refuses it or can't be made; kept in the
+        history.
 
     Returns
     -------
@@ -144,7 +145,11 @@ def promote(
     found = registry.verify(version)
     comparison = None
     if registry.current() not in (None, found.version):
-        comparison = challenge(registry, candidate(registry, found.version), policy)
+        try:
+            comparison = challenge(registry, candidate(registry, found.version), policy)
+        except ArtifactError:
+            if force is None:
+                raise
     if comparison and comparison.verdict == "refuse" and force is None:
         listed = "\n".join(f"  {sentence}" for sentence in comparison.sentences)
         raise ArtifactError(

@@ -10,7 +10,6 @@ import pandas as pd
 import typer
 from rich.table import Table
 
-from triage.cli.show import HEAD_NAMES
 from triage.cli.terminal import OUT, SheetOption
 from triage.data import (
     BY_HEADING,
@@ -23,6 +22,7 @@ from triage.data import (
 from triage.data.columns import LABEL_ALIASES
 from triage.data.labels import IGNORED
 from triage.engine import open_registry
+from triage.evaluate import HEAD_NAMES
 from triage.policy import Policy, load_policy
 from triage.privacy import mask
 from triage.schema import HEADS, ArtifactError, UsageError

@@ -10,7 +10,6 @@ import typer
 from rich.table import Table
 
 from triage.batch import write_table
-from triage.cli.show import HEAD_NAMES
 from triage.cli.terminal import OUT, MapOption, SheetOption, parse_mapping, progress_bar
 from triage.cli.training import Progress
 from triage.data import (
@@ -29,6 +28,7 @@ from triage.data import (
     todo,
     write_mapping,
 )
+from triage.evaluate import HEAD_NAMES
 from triage.privacy import mask
 from triage.schema import UsageError
 from triage.settings import load_settings

@@ -9,14 +9,13 @@ from rich.table import Table
 
 from triage.cli.terminal import OUT
 from triage.engine import open_registry
-from triage.evaluate import Comparison
+from triage.evaluate import HEAD_NAMES, Comparison
 from triage.policy import Policy, load_policy
 from triage.privacy import mask
 from triage.registry import ERRORS_FILE, REPORT_FILE, ModelFolder
 from triage.schema import Assessment
 from triage.settings import load_settings
 
-HEAD_NAMES = {"nature": "性质", "severity": "严重程度", "emotion": "情绪"}
 DECISION_NAMES = {"auto": "可自动分派", "suggest": "建议分派，待人确认", "review": "须人工研判"}
 GUARD_NAMES = {
     "negation": "被否定", "hypothesis": "假设", "settled": "已了结", "quotation": "转述他人",

@@ -11,7 +11,7 @@ import typer
 from rich.progress import Progress as Bar
 
 from triage.batch import write_table
-from triage.cli.show import HEAD_NAMES, show_comparison, show_evaluation, show_next_step
+from triage.cli.show import show_comparison, show_evaluation, show_next_step
 from triage.cli.terminal import (
     MapOption,
     PolicyOption,
@@ -29,6 +29,7 @@ from triage.data import (
     source_stem,
 )
 from triage.engine import stored_comparison
+from triage.evaluate import HEAD_NAMES
 from triage.policy import load_policy
 from triage.privacy import mask
 from triage.registry import ModelFolder

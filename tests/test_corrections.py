@@ -190,7 +190,7 @@ def test_without_names_two_files_that_disagree_are_a_conflict():
 def test_corrections_change_confirm_and_add_tickets(tickets):
     said = log(
         ("快递三天没到", "nature", "logistics", "甲", 1), ("太贵", "nature", "price", "甲", 1),
-        ("赠品没给，电话***********", "nature", "service", "甲", 2),
+        ("赠品没给，电话***********", "nature", "product", "甲", 2),
         ("赠品没给，电话***********", "severity", "major", "甲", 2),
     )  # fmt: skip
     said.loc[2:, "key"] = "0123456789abcd"
@@ -199,7 +199,7 @@ def test_corrections_change_confirm_and_add_tickets(tickets):
     assert frame["nature"].to_dict() == {
         "快递三天没到": "logistics", "=客服骂人，还挂电话": "product",
         "冰箱坏了，请打13800001234": "logistics", "太贵": "price",
-        "赠品没给，电话***********": "service",
+        "赠品没给，电话***********": "product",
     }  # fmt: skip
     assert frame["source"].tolist() == ["feedback", "file", "file", "feedback", "feedback"]
     assert frame["key"].iloc[-1] == "0123456789abcd"
@@ -281,3 +281,10 @@ def test_a_table_of_corrections_is_no_file_of_tickets(tmp_path):
     table.to_excel(tmp_path / "audit.xlsx", index=False)
     with pytest.raises(UsageError, match="triage feedback import"):
         load_tickets(tmp_path / "audit.xlsx")
+
+
+def test_a_nature_of_another_taxonomy_adds_no_ticket(tickets):
+    said = log(("别处的工单", "nature", "别的分类", "甲", 1))
+    joined = join_corrections(tickets, said)
+    assert len(joined.frame) == len(tickets.frame)
+    assert "其性质不在这份文件的分类里" in joined.notes[-1]

@@ -92,8 +92,9 @@ def join_corrections(
         changed, confirmed or added, else `file`, and `key` of each ticket (see `ticket_key`; that
         of an added ticket is of its original text, which the masked one does not yield). A ticket
         that the file lacks is added with its masked text, `row` 0 and only the labels that were
-        corrected. A head that the file has no label for takes no corrections: a few of them can't
-        train it. `notes` say what was done, and what people disagree about.
+        corrected, unless its nature is none of the file's. A head that the file has no label for
+        takes no corrections: a few of them can't train it. `notes` say what was done, and what
+        people disagree about.
     """
     frame = tickets.frame.assign(source=FILE)
     if corrections.empty:
@@ -104,7 +105,7 @@ def join_corrections(
     places = _places(frame, taught)
     here = taught["key"].isin(list(places))
     counts = _apply(frame, taught[here], places)
-    added = _added(taught[~here])
+    added = _added(taught[~here & _of_taxonomy(taught, frame)])
     if len(added):
         added = added.reindex(columns=frame.columns).astype(object)
         frame = pd.concat([frame, added.where(added.notna(), None)], ignore_index=True)
@@ -113,6 +114,12 @@ def join_corrections(
     counts["lost"] = int((~taught["key"].isin([*places, *added.get("key", ())])).sum())
     notes = [*tickets.notes, *_notes(counts, latest, tickets.heads)]
     return replace(tickets, frame=frame, notes=notes)
+
+
+def _of_taxonomy(taught: pd.DataFrame, frame: pd.DataFrame) -> pd.Series:
+    """Tell which corrections are of the file's own natures: others come from another taxonomy."""
+    known = set(frame["nature"].dropna()) if "nature" in frame else set()
+    return (taught["head"] != "nature") | taught["label"].isin(known)
 
 
 def _keys(texts: Iterable[str], on_step: Callable[[int], None] | None) -> list[str]:
@@ -172,7 +179,10 @@ def _notes(counts: Counter[str], latest: pd.DataFrame, heads: Sequence[str]) -> 
         f"确认 {counts['same']} 处，补入文件里没有的工单 {counts['added']} 张"
     ]
     if counts["lost"]:
-        notes.append(f"{counts['lost']} 处更正没有用上：文件里没有这些工单，也没有存下原文")
+        notes.append(
+            f"{counts['lost']} 处更正没有用上：文件里没有这些工单，也没有存下原文，"
+            "或其性质不在这份文件的分类里"
+        )
     for head in (head for head in HEADS if head not in heads):
         if unused := int((latest["head"] == head).sum()):
             notes.append(

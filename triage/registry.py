@@ -34,7 +34,7 @@ REPORT_FILE = "report.html"
 CURRENT_FILE = "current"
 HISTORY_FILE = "promotions.jsonl"
 
-FORMAT = 2
+FORMAT = 3
 """Version of the folder's layout."""
 
 PINNED = ("scikit-learn", "numpy", "scipy")

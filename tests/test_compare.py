@@ -157,7 +157,7 @@ def trained(tickets, path):
 
 def test_twice_the_data_is_accepted_and_a_loss_is_refused_until_forced(own_home, tickets):
     registry, policy = open_registry(), load_policy("default")
-    small = trained(tickets.iloc[:400], own_home / "small.csv")
+    small = trained(tickets.iloc[:1_000], own_home / "small.csv")
     registry.promote(small.version)
     large = trained(tickets, own_home / "large.csv")
     folder, found = engine.promote(registry, large.version, policy)

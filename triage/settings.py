@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import platformdirs
 import yaml
@@ -29,6 +29,18 @@ class Settings(BaseSettings):
     max_text_chars: int = Field(100_000, ge=1, description="Longest text that is assessed.")
     max_batch: int = Field(1_000, ge=1, description="Most complaints in one batch request.")
     max_body_bytes: int = Field(8_000_000, ge=1_000, description="Largest request body.")
+    max_pending: int = Field(64, ge=1, description="Most requests that wait or work at once.")
+    time_budget_ms: int = Field(2_000, ge=10, description="Longest wait before work begins.")
+    rate_per_minute: int = Field(0, ge=0, description="Requests a key and minute; 0 is no limit.")
+    keys: Path | None = Field(None, description="File of API keys; keys.json in the home folder.")
+    store_texts: Literal["masked", "original"] = Field("masked", description="How texts are kept.")
+    store_sync: Literal["normal", "full"] = Field(
+        "normal", description="SQLite's `synchronous`: full also outlives a loss of power."
+    )
+    retention_days: int = Field(1_095, ge=1, description="Age at which what is kept is deleted.")
+    repeat_days: int = Field(90, ge=1, description="Age up to which earlier contacts count.")
+    log_format: Literal["json", "plain"] = Field("json", description="Form of the service's log.")
+    watch_seconds: float = Field(1.0, gt=0, description="How often a new model is looked for.")
 
     @property
     def models(self) -> Path:
@@ -41,6 +53,16 @@ class Settings(BaseSettings):
         if self.store is not None:
             return self.store.get_secret_value()
         return f"sqlite:///{home_folder(self.home) / 'triage.db'}"
+
+    @property
+    def spool(self) -> Path:
+        """The folder of answers that wait for the store."""
+        return home_folder(self.home) / "spool"
+
+    @property
+    def keys_file(self) -> Path:
+        """The file of API keys."""
+        return self.keys or home_folder(self.home) / "keys.json"
 
     @property
     def data(self) -> Path:

@@ -1,14 +1,18 @@
 import re
 import shutil
 import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from triage import cli
+from triage.cli.faults import FAULTS
 from triage.engine import open_registry
 from triage.policy import load_policy
 from triage.registry import MODEL_FILE
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture
@@ -334,3 +338,17 @@ def test_policy_init_writes_routes_for_a_models_own_natures(home, run, tmp_path,
     shutil.rmtree(open_registry().folder(version).path)
     code, _, err = run("policy", "init", "mine.yaml")
     assert (code, "exists: name another" in err) == (2, True)
+
+
+def test_every_error_is_told_in_chinese():
+    given = r'code\s*=\s*"([a-z_]+)"|"(store_[a-z_]+)"'
+    codes = {
+        code
+        for path in (ROOT / "triage").rglob("*.py")
+        for found in re.findall(given, path.read_text("utf-8"))
+        for code in found
+        if code
+    }
+    assert len(codes) > 40
+    untold = codes - set(FAULTS) - {"store_url", "store_texts", "store_sync"}
+    assert not untold, f"triage/cli/faults.py lacks {sorted(untold)}"

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
+from triage.cli.faults import told
 from triage.privacy import mask
 from triage.schema import TriageError, UsageError
 
@@ -60,5 +61,6 @@ def run_command(command: typer.Typer) -> None:
     try:
         command()
     except TriageError as error:
-        ERR.print(f"error {mask(str(error))}", soft_wrap=True)
+        ERR.print(f"错误（{error.code}）：{told(error)}", soft_wrap=True)
+        ERR.print(mask(str(error)), soft_wrap=True)
         sys.exit(error.exit_code)

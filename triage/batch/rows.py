@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,7 +25,12 @@ class Item(NamedTuple):
 _NO_ERROR = TextError("")
 
 
-def _complaint(row: Mapping[Hashable, Any], columns: Mapping[str, str], fault: str | None) -> Item:
+def _complaint(
+    row: Mapping[Hashable, Any],
+    columns: Mapping[str, str],
+    fault: str | None,
+    received_at: datetime | None,
+) -> Item:
     """Build a complaint from a row; a fact that can't be read is left out and noted."""
     if fault:
         return Item(None, TextError(fault, code="row_malformed"))
@@ -38,12 +44,39 @@ def _complaint(row: Mapping[Hashable, Any], columns: Mapping[str, str], fault: s
         except ValueError as error:
             notes.append(f"{columns[column]}{error}，该项忽略")
     facts["text"] = facts.get("text") or ""
+    facts["received_at"] = facts.get("received_at") or received_at
     try:
         return Item(Complaint(**facts), _NO_ERROR, tuple(notes))
     except ValidationError as error:
         first = error.errors()[0]
         heading = columns.get(str(first["loc"][0]), str(first["loc"][0]))
         return Item(None, TextError(f"{heading}：{first['msg']}", code="row_invalid"))
+
+
+def take_items(
+    table: pd.DataFrame, columns: Mapping[str, str], received_at: datetime | None = None
+) -> list[Item]:
+    """Turn the rows of a table into complaints, and take its faults out of it.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As read; it loses its column `FAULT`.
+    columns : mapping
+        Our column → the table's heading.
+    received_at : datetime, optional
+        When complaints were received that don't say so.
+
+    Returns
+    -------
+    list of Item
+        One a row.
+    """
+    faults = table.pop(FAULT).tolist() if FAULT in table else [None] * len(table)
+    return [
+        _complaint(row, columns, fault if isinstance(fault, str) else None, received_at)
+        for fault, row in zip(faults, table.to_dict("records"), strict=True)
+    ]
 
 
 def read_complaints(
@@ -70,14 +103,6 @@ def read_complaints(
         One a row.
     """
     raw = read_table(source, sheet)
-    faults = [
-        fault if isinstance(fault, str) else None
-        for fault in (raw.pop(FAULT) if FAULT in raw else [None] * len(raw))
-    ]
-    headings = [str(heading) for heading in raw.columns]
+    headings = [str(heading) for heading in raw.columns if heading != FAULT]
     columns = dict(recognise_text(source, headings, mapping or {}))
-    items = [
-        _complaint(row, columns, fault)
-        for fault, row in zip(faults, raw.to_dict("records"), strict=True)
-    ]
-    return raw, columns, items
+    return raw, columns, take_items(raw, columns)

@@ -31,6 +31,7 @@ from triage.data.corrections import (
     is_corrections_table,
     read_corrections,
 )
+from triage.data.delimited import FAULT
 from triage.data.draft import label_line, write_mapping
 from triage.data.encoding import decode
 from triage.data.findings import PERSONAL_NAMES
@@ -44,7 +45,7 @@ from triage.data.mapping import (
 )
 from triage.data.split import near_duplicate_groups, split, stable_share, ticket_key
 from triage.data.sql import is_url, read_sql
-from triage.data.tables import FAULT, read_table
+from triage.data.tables import Stream, open_stream, read_table
 from triage.data.tickets import (
     Tickets,
     frame_digest,
@@ -70,6 +71,7 @@ __all__ = [
     "PERSONAL_NAMES",
     "REVIEWS",
     "SOURCE_HEADING",
+    "Stream",
     "Tickets",
     "clean_fact",
     "decode",
@@ -86,6 +88,7 @@ __all__ = [
     "mapping_path",
     "near_duplicate_groups",
     "next_command",
+    "open_stream",
     "read_corrections",
     "read_label_mapping",
     "read_mapping",

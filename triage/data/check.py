@@ -12,12 +12,12 @@ import pandas as pd
 
 from triage.data.columns import FACTS, as_text, clean_fact
 from triage.data.corrections import is_corrections_table
+from triage.data.delimited import FAULT
 from triage.data.encoding import REPLACEMENT
 from triage.data.footers import footer_reason
 from triage.data.labels import LabelValue, read_label
 from triage.data.mapping import FileMapping
 from triage.data.source import Source, describe, open_source
-from triage.data.tables import FAULT
 from triage.data.taxonomy import SEPARATOR, Levels, join_levels, roll_up
 from triage.data.tickets import MIN_CLASS_ROWS, Tickets, remove_duplicates
 from triage.data.workbook import SHEET

@@ -14,8 +14,9 @@ from typing import Any
 import pandas as pd
 
 from triage.data.columns import LABEL_ALIASES, as_text
+from triage.data.delimited import FAULT
 from triage.data.split import ticket_key
-from triage.data.tables import FAULT, read_table
+from triage.data.tables import read_table
 from triage.privacy import MASK, mask
 from triage.schema import HEADS, ORDERED_HEADS, UsageError
 

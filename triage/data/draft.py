@@ -9,10 +9,10 @@ from pathlib import Path
 import yaml
 
 from triage.data.columns import COLUMNS
-from triage.data.labels import HEAD_NAMES, IGNORED, LabelValue, likely_label
+from triage.data.labels import IGNORED, LabelValue, likely_label
 from triage.data.source import Source
 from triage.privacy import mask
-from triage.schema import HEADS, ORDERED_HEADS, UsageError
+from triage.schema import HEAD_NAMES, HEADS, ORDERED_HEADS, UsageError
 
 _BARE = re.compile(r"[\w/.-]+")
 

@@ -12,9 +12,6 @@ from triage.schema import ORDERED_HEADS
 IGNORED = "ignore"
 """What a mapping file says of a value that is no label: the row stays, without this label."""
 
-HEAD_NAMES: Mapping[str, str] = {"nature": "性质", "severity": "严重程度", "emotion": "情绪"}
-"""What people read of the heads."""
-
 OwnLabels = Mapping[str, Mapping[str, str | None]]
 """Head → a company's value → our label, `IGNORED`, or None where nobody has said yet."""
 

@@ -30,13 +30,13 @@ from triage.data.findings import (
     near_alike,
     small_natures,
 )
-from triage.data.labels import HEAD_NAMES, LabelValue
+from triage.data.labels import LabelValue
 from triage.data.mapping import FileMapping
 from triage.data.source import Source, open_source
 from triage.data.split import near_duplicate_groups
 from triage.data.tickets import MIN_CLASS_ROWS, Tickets
 from triage.privacy import mask
-from triage.schema import HEADS
+from triage.schema import HEAD_NAMES, HEADS
 
 _PLAIN_WORD = re.compile(r"[\w@%+=:,./-]+")
 

@@ -9,10 +9,11 @@ from pathlib import Path
 import pandas as pd
 
 from triage.data.columns import recognise_text
+from triage.data.delimited import FAULT
 from triage.data.labels import OwnLabels
 from triage.data.mapping import FileMapping, merge_labels
 from triage.data.sql import is_url, read_sql, shown_url
-from triage.data.tables import FAULT, Table, read_file
+from triage.data.tables import Table, read_file
 from triage.data.taxonomy import SEPARATOR, find_levels
 from triage.data.workbook import SHEET, Sheet
 from triage.schema import HEADS, UsageError

@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
-import zlib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
-from triage.data.encoding import decode
-from triage.data.heading import SEARCHED, find_heading, known_headings
-from triage.data.workbook import Sheet, named, read_workbook
+from triage.data.delimited import lay_out
+from triage.data.workbook import Sheet, read_workbook
 from triage.schema import DataError, UsageError
-
-FAULT = "__fault__"
-"""Column that carries the fault of a row that the reader could not take apart."""
-
-SINGLE = "\x1f"
-"""Delimiter of a file with a single column: one that does not occur."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,96 +84,80 @@ def read_file(
     UsageError, DataError
         See `read_table`.
     """
+    table = _READERS[_kind(path)](path, sheets, asked or {})
+    _check_rows(path, len(table.frame))
+    return table
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A file that is read a table at a time.
+
+    Attributes
+    ----------
+    headings : list of str
+    rows : int
+    tables : callable
+        Takes the rows of a table and the numbers of those to skip, which are read over quickly;
+        yields (number from 0, table as from `read_table`, but whole numbers stay so where some are
+        missing). The last table may be shorter.
+    """
+
+    headings: list[str]
+    rows: int
+    tables: Callable[[int, Container[int]], Iterator[tuple[int, pd.DataFrame]]]
+
+
+def open_stream(path: Path, sheet: str | None = None) -> Stream:
+    """Open a file that need not fit into memory: CSV and Parquet; an Excel sheet is read whole.
+
+    Parameters
+    ----------
+    path, sheet
+        See `read_table`.
+
+    Raises
+    ------
+    UsageError, DataError
+        See `read_table`.
+    """
+    kind = _kind(path)
+    if _READERS[kind] is _read_csv:
+        layout = lay_out(path, ())
+        stream = Stream(list(layout.names.values()), layout.rows, layout.tables)
+    elif _READERS[kind] is _read_parquet:
+        stream = _stream_parquet(path)
+    else:
+        frame = read_table(path, sheet)
+        headings = [str(heading) for heading in frame.columns]
+        stream = Stream(headings, len(frame), partial(_slices, frame))
+    _check_rows(path, stream.rows)
+    return stream
+
+
+def _kind(path: Path) -> str:
+    """Return what a file's ending says it is, if it can be read."""
     if path.is_dir():
         raise UsageError(f"{path} is a folder: name a file in it.", code="file_missing")
     if not path.is_file():
         raise UsageError(f"{path} does not exist: check the path.", code="file_missing")
     kind = path.name.removesuffix(".gz").rpartition(".")[2].lower()
-    reader = _READERS.get(kind)
-    if reader is None:
+    if kind not in _READERS:
         known = ", ".join(f".{ending}" for ending in _READERS)
         raise UsageError(f"{path}: .{kind} files can't be read; save it as one of {known}.")
     if path.stat().st_size == 0:
         raise DataError(f"{path} is empty: export it again.", code="file_empty")
-    table = reader(path, sheets, asked or {})
-    if table.frame.empty:
+    return kind
+
+
+def _check_rows(path: Path, rows: int) -> None:
+    if not rows:
         raise DataError(f"{path} has a heading but no rows: export it again.", code="file_empty")
-    return table
 
 
 def _read_csv(path: Path, sheets: Sequence[str] | None, asked: Mapping[str, str]) -> Table:
-    try:
-        raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path} is no intact gzip file ({error}): export it again.") from error
-    text, encoding = decode(raw)
-    del raw
-    if not text.strip():
-        raise DataError(f"{path} is empty: export it again.", code="file_empty")
-    delimiter = _delimiter(text, asked)
-    csv.field_size_limit(max(len(text), 131_072))
-    try:
-        records = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
-    except csv.Error:  # a stray quote: a row then ends where its line ends
-        records = [next(csv.reader([line], delimiter=delimiter), []) for line in text.splitlines()]
-    return Table(_body(records, asked), encoding)
-
-
-def _body(records: list[list[str]], asked: Collection[str]) -> pd.DataFrame:
-    """Build a table from CSV records, marking those of another width than the heading's."""
-    start = next((at for at, cells in enumerate(records) if any(map(str.strip, cells))), 0)
-    first = [[cell.strip() for cell in cells] for cells in records[start : start + SEARCHED]]
-    wide = max(map(len, first))
-    padded = [cells + [""] * (wide - len(cells)) for cells in first]
-    heading = find_heading(padded, [_spread(cells) for cells in padded], asked)
-    body = start + heading.body
-    filled = [at for at, name in enumerate(heading.names, start=1) if name]
-    header = heading.names[: max(len(first[heading.body - 1]), *filled[-1:])]
-    rows, index, faults = [], [], []
-    for number, cells in enumerate(records[body:], start=body + 1):
-        if any(cell.strip() for cell in cells):
-            rows.append((cells + [""] * len(header))[: len(header)])
-            index.append(number)
-            faults.append(_fault(cells, header))
-    frame = pd.DataFrame(rows, index=pd.Index(index, name="row"), dtype=object)
-    frame = named(frame.reindex(columns=range(len(header))), header)
-    if any(faults):
-        frame[FAULT] = pd.Series(faults, index=frame.index, dtype=object)
-    return frame
-
-
-def _spread(cells: Sequence[str]) -> list[str]:
-    """Fill blanks from the left, as a merged group heading stands in a CSV."""
-    filled: list[str] = []
-    for cell in cells:
-        filled.append(cell or (filled[-1] if filled else ""))
-    return filled
-
-
-def _fault(cells: Sequence[str], header: Sequence[str]) -> str | None:
-    """Say what is wrong with the number of cells of a row."""
-    if any(cell.strip() for cell in cells[len(header) :]):
-        return f"有 {len(cells)} 列，表头只有 {len(header)} 列"
-    if len(cells) < len(header) - 1:
-        return f"只有 {len(cells)} 列，表头有 {len(header)} 列"
-    return None
-
-
-def _delimiter(text: str, asked: Collection[str]) -> str:
-    """Return the delimiter that shows most headings, else that the first line shows most of.
-
-    Neither: a single column.
-    """
-    lines = text[:100_000].split("\n", SEARCHED)[:SEARCHED]
-    delimiters = ",\t;|"
-    scored: list[tuple[tuple[bool, int], str]] = [
-              (known_headings([cell.strip(' "\r') for cell in line.split(mark)], asked), mark)
-              for line in lines for mark in (SINGLE, *delimiters)]  # fmt: skip
-    known, mark = max(scored, key=lambda one: one[0])
-    if known > (False, 0):
-        return mark
-    delimiter = max(delimiters, key=lines[0].count)
-    return delimiter if delimiter in lines[0] else SINGLE
+    layout = lay_out(path, asked)
+    return Table(next(frame for _, frame in layout.tables()), layout.encoding)
 
 
 def _read_excel(path: Path, sheets: Sequence[str] | None, asked: Mapping[str, str]) -> Table:
@@ -195,13 +169,61 @@ def _read_parquet(path: Path, sheets: Sequence[str] | None, asked: Mapping[str, 
     try:
         frame = pd.read_parquet(path)
     except Exception as error:  # pyarrow's errors share no base that pandas does not wrap
-        raise DataError(
-            f"{path} is no intact Parquet file ({error}): export it again.", code="file_corrupt"
-        ) from error
+        raise _corrupt_parquet(path, error) from error
+    return Table(_plain_index(frame, 0), "parquet")
+
+
+def _corrupt_parquet(path: Path, error: Exception) -> DataError:
+    return DataError(
+        f"{path} is no intact Parquet file ({error}): export it again.", code="file_corrupt"
+    )
+
+
+def _plain_index(frame: pd.DataFrame, above: int) -> pd.DataFrame:
+    """Give a table plain headings, and the row numbers as if a heading stood above."""
     frame = frame.reset_index(drop=True)
     frame.columns = pd.Index([str(column) for column in frame.columns])
-    frame.index = pd.RangeIndex(2, len(frame) + 2, name="row")
-    return Table(frame, "parquet")
+    frame.index = pd.RangeIndex(above + 2, above + len(frame) + 2, name="row")
+    return frame
+
+
+def _stream_parquet(path: Path) -> Stream:
+    from pyarrow import parquet
+
+    try:
+        with parquet.ParquetFile(path) as file:
+            headings = file.schema_arrow.empty_table().to_pandas().columns
+            rows = file.metadata.num_rows
+    except Exception as error:
+        raise _corrupt_parquet(path, error) from error
+    return Stream([str(heading) for heading in headings], rows, partial(_batches, path))
+
+
+def _batches(
+    path: Path, size: int, skip: Container[int] = ()
+) -> Iterator[tuple[int, pd.DataFrame]]:
+    import pyarrow
+    from pyarrow import parquet
+
+    with parquet.ParquetFile(path) as file:
+        batches = file.iter_batches(size)
+        for number in range(-(-file.metadata.num_rows // size)):
+            try:
+                batch = next(batches)
+                table = None if number in skip else pyarrow.Table.from_batches([batch])
+                frame = None if table is None else table.to_pandas(integer_object_nulls=True)
+            except Exception as error:
+                raise _corrupt_parquet(path, error) from error
+            if frame is not None:
+                yield number, _plain_index(frame, number * size)
+
+
+def _slices(
+    frame: pd.DataFrame, size: int, skip: Container[int] = ()
+) -> Iterator[tuple[int, pd.DataFrame]]:
+    for number, begin in enumerate(range(0, len(frame), size)):
+        if number not in skip:
+            yield number, frame.iloc[begin : begin + size].copy()
 
 
 _READERS: dict[str, Callable[[Path, Sequence[str] | None, Mapping[str, str]], Table]] = {

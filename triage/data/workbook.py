@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -12,9 +12,10 @@ from typing import Any
 import pandas as pd
 from python_calamine import CalamineSheet, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
+from triage.data.bounds import check_workbook
 from triage.data.columns import recognise
 from triage.data.heading import SEARCHED, find_heading
-from triage.schema import DataError, UsageError
+from triage.schema import DataError, TriageError, UsageError
 
 SHEET = "工作表"
 """Column that says which sheet a row comes from, where several were read."""
@@ -72,7 +73,7 @@ def read_workbook(
     UsageError
         If a wanted sheet is not there.
     DataError
-        If the file is no intact workbook.
+        If the file is no intact workbook, or one that would fill the memory.
     """
     pages, names = _open(path, wanted, asked)
     chosen = list(pages) if wanted else _same_text(pages)
@@ -90,6 +91,7 @@ def _open(
 ) -> tuple[list[_Page], list[str]]:
     """Read the wanted sheets; return them with the names of all."""
     try:
+        check_workbook(path)
         with CalamineWorkbook.from_path(path) as book:
             names = [facts.name for facts in book.sheets_metadata
                      if facts.typ == SheetTypeEnum.WorkSheet]  # fmt: skip
@@ -101,7 +103,7 @@ def _open(
                 for name in names
                 if not wanted or name in wanted
             ], names
-    except UsageError:
+    except TriageError:
         raise
     except Exception as error:  # calamine raises a class of its own for each format
         raise DataError(
@@ -188,20 +190,36 @@ def _words(cell: Any) -> str:
 
 def named(frame: pd.DataFrame, header: Sequence[str]) -> pd.DataFrame:
     """Give a table its headings; empty columns go, a repeated heading gets a number."""
+    blank = {
+        at
+        for at, heading in enumerate(header)
+        if not heading and (frame.iloc[:, at].isin(["", None]) | frame.iloc[:, at].isna()).all()
+    }
+    names = name_columns(header, blank)
+    kept = frame.iloc[:, list(names)]
+    kept.columns = pd.Index(list(names.values()))
+    return kept.copy()
+
+
+def name_columns(header: Sequence[str], blank: Container[int]) -> dict[int, str]:
+    """Return place → heading of the columns but the blank ones; a repeated heading gets a number.
+
+    Examples
+    --------
+    >>> name_columns(["渠道", "", "渠道", ""], blank={1})
+    {0: '渠道', 2: '渠道.2', 3: '列4'}
+    """
     names: dict[int, str] = {}
     taken: set[str] = set()
     for at, heading in enumerate(header):
-        blank = frame.iloc[:, at].isin(["", None]) | frame.iloc[:, at].isna()
-        if not heading and blank.all():
+        if at in blank:
             continue
         name, number = heading or f"列{at + 1}", 2
         while name in taken:
             name, number = f"{heading or '列'}.{number}", number + 1
         names[at] = name
         taken.add(name)
-    kept = frame.iloc[:, list(names)]
-    kept.columns = pd.Index(list(names.values()))
-    return kept.copy()
+    return names
 
 
 def _same_text(pages: Sequence[_Page]) -> list[_Page]:

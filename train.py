@@ -282,7 +282,7 @@ def register(
             (folder / COMPARISON_FILE).write_text(text, encoding="utf-8")
         progress.stage("写报告")
         page = report.training_page(
-            Triage(trained.model, policy, version),
+            Triage(model.scorer_of(trained.model), policy, version),
             manifest,
             trained.metrics,
             trained.table,

@@ -42,7 +42,7 @@ def test_a_failed_save_leaves_nothing_behind(tmp_path):
         (lambda f: (f / MANIFEST_FILE).write_text("no json"), "no readable manifest.json"),
         (lambda f: (f / MANIFEST_FILE).unlink(), "no readable manifest.json"),
         (lambda f: (f / MANIFEST_FILE).write_text("[1]"), "it is no JSON object"),
-        (lambda f: rewrite(f, format=99), "has format 99, this triage reads 3: train again"),
+        (lambda f: rewrite(f, format=99), "has format 99, this triage reads 4: train again"),
         (lambda f: rewrite(f, files={}), "lists no model.joblib"),
         (lambda f: rewrite(f, libraries={"scikit-learn": "0.1"}),
          r"saved with scikit-learn 0\.1, but .*pip install scikit-learn==0\.1"),

@@ -20,9 +20,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import joblib
-
 from triage.schema import SHANGHAI, ArtifactError, UsageError
+from triage.scoring import ARRAYS_FILE, Packed, read_arrays, write_arrays
 
 MODEL_FILE = "model.joblib"
 MANIFEST_FILE = "manifest.json"
@@ -34,7 +33,7 @@ REPORT_FILE = "report.html"
 CURRENT_FILE = "current"
 HISTORY_FILE = "promotions.jsonl"
 
-FORMAT = 3
+FORMAT = 4
 """Version of the folder's layout."""
 
 PINNED = ("scikit-learn", "numpy", "scipy")
@@ -89,7 +88,7 @@ class Registry:
         Parameters
         ----------
         model : object
-            The fitted model, kept by joblib.
+            The fitted model, kept by joblib, and a `TriageModel` as plain arrays too.
         facts : mapping
             What the manifest says beside digests: labels, data hash, row counts, seed, ….
         metrics : mapping
@@ -97,11 +96,17 @@ class Registry:
         write_files : callable, optional
             Writes further files into the folder it is given, for the version it is told.
         """
+        import joblib
+
+        from triage.model import TriageModel, pack
+
         self.root.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=self.root))
         final = _reserve(self.root)
         try:
             joblib.dump(model, draft / MODEL_FILE, compress=("zlib", 3))
+            if isinstance(model, TriageModel):
+                write_arrays(draft, pack(model))
             _write_json(draft / METRICS_FILE, metrics)
             if write_files:
                 write_files(draft, final.name)
@@ -217,6 +222,22 @@ class Registry:
         _check_libraries(found)
         return found
 
+    def open(self, version: str | Path | None = None) -> tuple[Packed, ModelFolder]:
+        """Verify a version, then map the arrays that score.
+
+        Raises
+        ------
+        ArtifactError
+            If the folder fails its checks or holds no arrays.
+        """
+        found = self.verify(version)
+        try:
+            return read_arrays(found.path), found
+        except (OSError, ValueError, KeyError) as error:
+            raise ArtifactError(
+                f"{found.path} has no readable {ARRAYS_FILE} ({error}): train again."
+            ) from error
+
     def load(self, version: str | Path | None = None) -> tuple[Any, ModelFolder]:
         """Verify a version, then unpickle its model.
 
@@ -225,6 +246,8 @@ class Registry:
         ArtifactError
             If the folder fails its checks or the file can't be unpickled.
         """
+        import joblib
+
         found = self.verify(version)
         content = (found.path / MODEL_FILE).read_bytes()
         if sha256(content).hexdigest() != found.manifest["files"][MODEL_FILE]:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
+from operator import eq
 from typing import Any
 
 import opencc
@@ -84,6 +85,8 @@ class _CharacterMap(dict[str, str]):
         lowered = simple.lower()
         kept = "".join(_keep(c) for c in (lowered if len(lowered) == len(simple) else simple))
         self[char] = kept
+        if kept != char and _is_common_han(char):
+            _TRADITIONAL.add(char)
         return kept
 
 
@@ -95,7 +98,7 @@ def _keep(char: str) -> str:
         return " "
     category = unicodedata.category(char)
     invisible = category in ("Cc", "Cf", "Co", "Cn") or "\ufe00" <= char <= "\ufe0f"
-    return "" if invisible else char
+    return "" if invisible or char == "\ufffd" else char
 
 
 @cache
@@ -104,6 +107,13 @@ def _simplifier() -> Any:
 
 
 _CHARACTERS = _CharacterMap()
+
+_TRADITIONAL: set[str] = set()
+"""The characters met so far that have a simplified form."""
+
+
+def _is_common_han(char: str) -> bool:
+    return "\u4e00" <= char <= "\u9fff"
 
 
 def normalise(text: str) -> Normalised:
@@ -157,13 +167,13 @@ def _pieces(text: str) -> tuple[Sequence[str], list[int] | None]:
 
 def _by_phrase(text: str, joined: str) -> str:
     """Prefer OpenCC's phrase table (乾隆 keeps its 乾) where it agrees in length."""
-    if joined == text or len(joined) != len(text):
+    if len(joined) != len(text) or _TRADITIONAL.isdisjoint(text):
         return joined
     phrased: str = _simplifier().convert(text)
     if len(phrased) != len(joined):
         return joined
     return "".join(
-        p if p == t and "\u4e00" <= p <= "\u9fff" else j
+        p if p == t and _is_common_han(p) else j
         for p, t, j in zip(phrased, text, joined, strict=True)
     )
 
@@ -208,6 +218,8 @@ def _needless_spaces(text: str) -> list[tuple[int, int]]:
 
 def _repeats(text: str) -> list[tuple[int, int]]:
     """Find the tails of runs of the same mark or letter."""
+    if b"\1\1" not in bytes(map(eq, text, text[1:])):
+        return []
     return [
         (run.start() + LONGEST_RUN["mark" if run.group(1) else "letter"], run.end())
         for run in _REPEATED.finditer(text)
@@ -304,11 +316,13 @@ def _segmenter_version(name: str) -> str:
 
 
 def _build_cut(name: str, user_words: Iterable[Sequence[Any]]) -> Callable[[str], list[str]]:
-    """Return the cutting function of a fresh tokenizer with the user's words added."""
+    """Return a cutting function: the library's own, or one of the user's words too."""
+    user_words = list(user_words)
     if name == "rjieba":
         import rjieba
 
-        fast = rjieba.Jieba()
+        # its own tokenizer stands since the import: a second one is 24 MB and 0.1 s
+        fast = rjieba.Jieba() if user_words else rjieba
         for word, frequency, tag in user_words:
             fast.add_word(word, frequency or fast.suggest_freq(word), tag)
         return lambda text: fast.cut(text, True)

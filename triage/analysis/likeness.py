@@ -66,7 +66,8 @@ def similar(text: str | Complaint, version: str | None = None, n: int = 10) -> p
 
 
 def _features(opened: Opened) -> TextFeatures:
-    return opened.desk.model.spaces[0].features
+    features: TextFeatures = opened.desk.model.spaces[0].features
+    return features
 
 
 @lru_cache(maxsize=1)

@@ -11,14 +11,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from triage.data import CORRECTION_COLUMNS, ticket_key
+from triage.data import ticket_key
 from triage.privacy import mask
 from triage.schema import HEADS
 
 Floats = NDArray[np.float64]
-
-HEAD_NAMES: Mapping[str, str] = {head: CORRECTION_COLUMNS[head] for head in HEADS}
-"""What people call each head."""
 
 SUSPECT_COLUMNS = ("key", "row", "text", "head", "label", "suggested", "score", "probability",
                    "own_probability", "rank", "issue", "reason")  # fmt: skip

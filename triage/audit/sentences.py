@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from triage.audit.result import HEAD_NAMES, Audit, masked
+from triage.audit.result import Audit, masked
 from triage.audit.suspects import WORST_QUALITY
-from triage.schema import ORDERED_HEADS
+from triage.schema import HEAD_NAMES, ORDERED_HEADS
 
 MOST_LISTED = 3
 

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from triage.audit.result import HEAD_NAMES, Audit, masked
+from triage.audit.result import Audit, masked
 from triage.data import CORRECTION_COLUMNS
-from triage.schema import HEADS
+from triage.schema import HEAD_NAMES, HEADS
 
 SUGGESTION, SUSPICION, WHY = "建议", "可疑程度", "原因"
 

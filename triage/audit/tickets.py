@@ -22,7 +22,6 @@ from triage.audit.result import (
     ALIKE_COLUMNS,
     CONFLICT_COLUMNS,
     DRIFT_COLUMNS,
-    HEAD_NAMES,
     MONTH_COLUMNS,
     SMALL_COLUMNS,
     SUSPECT_COLUMNS,
@@ -34,7 +33,7 @@ from triage.audit.result import (
 from triage.audit.suspects import Judged, find_suspects
 from triage.data import near_duplicate_groups
 from triage.data.columns import LABEL_ALIASES
-from triage.schema import HEADS, ORDERED_HEADS, DataError
+from triage.schema import HEAD_NAMES, HEADS, ORDERED_HEADS, DataError
 from triage.text import Segmenter
 
 Names = Mapping[str, Mapping[str, str]]

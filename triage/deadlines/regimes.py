@@ -112,14 +112,14 @@ class Regime(_Part):
 
     def runs(self, case: Case) -> bool:
         """Tell whether the regime applies to a case."""
-        day = case.received_at.date()
-        if day < self.since or (self.until is not None and day > self.until):
-            return False
-        if case.kind not in self.kinds:
+        if self.channels and case.channel not in self.channels:
             return False
         if self.industries and case.industry not in self.industries:
             return False
-        if self.channels and case.channel not in self.channels:
+        if case.kind not in self.kinds:
+            return False
+        day = case.received_at.date()
+        if day < self.since or (self.until is not None and day > self.until):
             return False
         about = (self.natures, self.signals, self.mentions)
         return not any(about) or (

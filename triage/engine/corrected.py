@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import pandas as pd
 
-from triage.engine.promotion import likeliest
-from triage.model import TriageModel
+from triage.engine.promotion import Heads, likeliest
 from triage.schema import HEADS
 
 
 def answer_corrections(
-    model: TriageModel, tickets: pd.DataFrame, corrections: pd.DataFrame
+    model: Heads, tickets: pd.DataFrame, corrections: pd.DataFrame
 ) -> pd.DataFrame:
     """Put a model's answer beside each correction of a ticket that it was trained or measured on.
 
     Parameters
     ----------
-    model : TriageModel
+    model : TriageModel or Scorer
     tickets : DataFrame
         See `evaluate.tickets_table`.
     corrections : DataFrame

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from triage.features import with_facts, word_weights
-from triage.model import KNOWN_SHARE_FLOOR, Predictions, TriageModel
 from triage.policy import Policy, Rule, load_policy
 from triage.privacy import find_personal, mask_spans, with_placeholders
-from triage.registry import ModelFolder, Registry
+from triage.registry import Registry
 from triage.schema import (
     ORDERED_HEADS,
     SHANGHAI,
     Alternative,
-    ArtifactError,
     Assessment,
     Complaint,
     Contribution,
@@ -30,6 +25,18 @@ from triage.schema import (
     Span,
     StepPrediction,
     TextError,
+)
+from triage.scoring import (
+    CHUNK,
+    KNOWN_SHARE_FLOOR,
+    Asked,
+    Flagged,
+    Predictions,
+    Scored,
+    Scorer,
+    flagged,
+    text_and_facts,
+    with_facts,
 )
 from triage.settings import Settings, load_settings
 from triage.signals import Mention, SignalMatcher, disputed_amount, shipped_signals
@@ -43,16 +50,13 @@ SAID_AWAY = frozenset({"negation", "hypothesis", "settled", "quotation", "doubt"
 """Guards of what did not happen, or not to this customer now: the severity does not read it. Of 424
 hand-written harmless cases 12 more stay below critical, and none of 474 grave ones is lost."""
 
-CHUNK = 256
-"""Complaints that are turned into features at once."""
-
 
 class Reading(NamedTuple):
     """One complaint as read: normalised once, personal data and signals found.
 
     `prepared` is what the features read; `counted` is that without the guarded mentions, which the
     severity reads: what is denied, supposed or settled must not weigh. They are one where nothing
-    is guarded.
+    is guarded. `flags` are the signals in `prepared`, where they are known already.
     """
 
     complaint: Complaint
@@ -62,14 +66,18 @@ class Reading(NamedTuple):
     masked_text: str
     mentions: list[Mention]
     amount: float | None
+    flags: list[Flagged] | None
 
     def asked(self, source: Normalised) -> str:
         """Return a prepared text with the facts of the complaint: what the model is asked."""
         return with_facts(source.text, self.complaint.kind)
 
 
-Predicted = tuple[Reading, Predictions, int]
-"""A reading, predictions of several texts, and which of them is its own."""
+class _Place(NamedTuple):
+    """Which row of scored texts a reading is, and which that its severity is read from."""
+
+    plain: int
+    weighed: int
 
 
 class Triage:
@@ -77,8 +85,8 @@ class Triage:
 
     Parameters
     ----------
-    model : TriageModel
-        The fitted heads.
+    model : Scorer
+        The heads; see `model.scorer_of`.
     policy : Policy
         Grades, routes and words.
     model_version : str
@@ -91,7 +99,7 @@ class Triage:
 
     def __init__(
         self,
-        model: TriageModel,
+        model: Scorer,
         policy: Policy,
         model_version: str,
         *,
@@ -105,6 +113,7 @@ class Triage:
         self.manifest = manifest or {}
         self.signals = signals or shipped_signals()
         self.settings = settings or load_settings()
+        self._same_signals = model.reads_with(self.signals)
 
     @classmethod
     def load(
@@ -127,10 +136,9 @@ class Triage:
             If the policy breaks its rules.
         """
         settings = load_settings()
-        found: ModelFolder
-        model, found = open_registry(settings).load(path)
-        if not isinstance(model, TriageModel):
-            raise ArtifactError(f"{found.path} holds no triage model: train again.")
+        registry = open_registry(settings)
+        packed, found = registry.open(path)
+        model = Scorer(packed, lambda: registry.load(found.path)[0])
         if not isinstance(policy, Policy):
             policy = load_policy(policy or settings.policy)
         return cls(model, policy, found.version, settings=settings, manifest=found.manifest)
@@ -237,30 +245,46 @@ class Triage:
                 code="text_too_long",
             )
         normalised = normalise(complaint.text)
-        if not normalised.text:
+        text = normalised.text
+        if not text:
             raise TextError(
                 "The text is empty: nothing visible was sent. Send the complaint's words.",
                 code="text_empty",
             )
-        personal = find_personal(normalised.text)
+        personal = find_personal(text)
         masked = mask_spans(complaint.text, (normalised.original(p.start, p.end) for p in personal))
-        own = self.policy.file.own_numbers
-        mentions = [
-            mention._replace(guard="own_channel")
-            if mention.guard is None and normalised.text[mention.start : mention.end] in own
-            else mention
-            for mention in self.signals.find(normalised.text, complaint.channel)
-        ]
+        mentions = self.signals.find(text, complaint.channel)
         prepared = with_placeholders(normalised, personal)
+        disputed = disputed_amount(text)
         return Reading(
             complaint,
             normalised,
             prepared,
             self._counted(prepared, mentions),
             masked,
-            mentions,
-            complaint.amount if complaint.amount is not None else _amount(normalised.text),
+            self._without_own(text, mentions),
+            complaint.amount if complaint.amount is not None else disputed and disputed.value,
+            flagged(mentions, disputed)
+            if prepared is normalised and self._same_everywhere(mentions, complaint.channel)
+            else None,
         )
+
+    def _same_everywhere(self, mentions: Sequence[Mention], channel: str | None) -> bool:
+        """Tell whether the model finds the same signals, which does not know the channel."""
+        own = channel is not None and any(mention.guard == "own_channel" for mention in mentions)
+        return self._same_signals and not own
+
+    def _without_own(self, text: str, mentions: list[Mention]) -> list[Mention]:
+        """Guard the mentions of the desk's own numbers."""
+        own = self.policy.file.own_numbers
+        if not own:
+            return mentions
+        return [
+            mention._replace(guard="own_channel")
+            if mention.guard is None and text[mention.start : mention.end] in own
+            else mention
+            for mention in mentions
+        ]
 
     def _counted(self, prepared: Normalised, mentions: Sequence[Mention]) -> Normalised:
         """Take out what is guarded for what is said of it, not for being another thing's name."""
@@ -290,54 +314,55 @@ class Triage:
         -------
         list of Contribution
             One for each word, in the order of the text; with the head's intercept the weights add
-            up to its margin: see `features.word_weights`.
+            up to its margin: see `scoring.Space.weigh`.
         """
-        return self._by_head(reading, {head: label}, predictions, at)[head]
-
-    def _by_head(
-        self, reading: Reading, labels: Mapping[str, str], predictions: Predictions, at: int
-    ) -> dict[str, list[Contribution]]:
-        """Return the contributions toward one label a head; heads of a space share the work."""
-        found: dict[str, list[Contribution]] = {}
-        for space, matrix in zip(self.model.spaces, predictions.matrices, strict=True):
-            heads = [head for head in labels if head in space.heads and head not in found]
-            if not heads:
-                continue
-            directions = [space.heads[head].direction(labels[head])[0] for head in heads]
-            words = space.features.segmenter_.cut(reading.prepared.text)
-            weights = word_weights(space.features, words, matrix[at], directions)
-            for column, head in enumerate(heads):
-                found[head] = _by_word(reading, words, weights[:, column], labels[head])
-        return found
+        scored = self.model.score([Asked.of(predictions.asked[at])])
+        [(words, weights)] = self.model.weigh(scored, {head: [label]})[head]
+        told = _told(reading, reading.prepared, words, range(len(words)))
+        return [Contribution(span, text, weights[at], label) for at, span, text in told]
 
     def _assess(self, readings: list[Reading]) -> list[Assessment]:
+        """Assess readings, `CHUNK` at the most."""
         if not readings:
             return []
         now = datetime.now(SHANGHAI).replace(microsecond=0)
-        predictions = self.model.predict([reading.asked(reading.prepared) for reading in readings])
-        cut = [reading for reading in readings if reading.counted is not reading.prepared]
-        counted = (
-            self.model.predict([reading.asked(reading.counted) for reading in cut]) if cut else None
-        )
-        answers, nth = [], 0
+        asked = [Asked(*text_and_facts(r.asked(r.prepared)), r.flags) for r in readings]
+        places = []
         for at, reading in enumerate(readings):
-            plain = weighed = (reading, predictions, at)
-            if counted is not None and reading.counted is not reading.prepared:
-                weighed = (reading._replace(prepared=reading.counted), counted, nth)
-                nth += 1
-            answers.append(self._answer(plain, weighed, now))
-        return answers
+            weighed = at
+            if reading.counted is not reading.prepared:
+                weighed = len(asked)
+                asked.append(Asked.of(reading.asked(reading.counted)))
+            places.append(_Place(at, weighed))
+        scored = self.model.score(asked)
+        rows = {head: table.tolist() for head, table in scored.probabilities.items()}
+        natures = [self._nature(row) for row in rows["nature"][: len(readings)]]
+        severities = [self._step("severity", rows["severity"][place.weighed]) for place in places]
+        owners = [*places, *(place for place in places if place.weighed != place.plain)]
+        weights = self.model.weigh(scored, {
+            "nature": [natures[place.plain].label for place in owners],
+            "severity": [severities[place.plain].label for place in owners],
+        })  # fmt: skip
+        return [
+            self._answer(
+                reading, now, natures[at], severities[at],
+                self._step("emotion", rows["emotion"][at]), scored, at,
+                _strongest(reading, reading.prepared, *weights["nature"][at], natures[at].label)
+                + _strongest(reading, reading.counted, *weights["severity"][place.weighed],
+                             severities[at].label),
+            )
+            for at, (reading, place) in enumerate(zip(readings, places, strict=True))
+        ]  # fmt: skip
 
-    def _answer(self, plain: Predicted, weighed: Predicted, now: datetime) -> Assessment:
-        """Put one answer together from what was read and predicted; severity from `weighed`."""
-        reading, predictions, at = plain
+    def _answer(
+        self, reading: Reading, now: datetime, nature: NaturePrediction, severity: StepPrediction,
+        emotion: StepPrediction, scored: Scored, at: int, explanation: list[Contribution],
+    ) -> Assessment:  # fmt: skip
+        """Put one answer together from what was read and predicted."""
         complaint, policy = reading.complaint, self.policy
         if complaint.received_at is None:
             complaint = complaint.model_copy(update={"received_at": now})
         assert complaint.received_at is not None
-        nature = self._nature(predictions, at)
-        severity = self._step(*weighed[1:], "severity")
-        emotion = self._step(predictions, at, "emotion")
         signals = self._signals(reading)
         grade, rules = policy.grade(
             severity.distribution, signals, reading.amount, complaint.repeat_count
@@ -347,11 +372,11 @@ class Triage:
         route, known = policy.route(
             nature.label, grade, emotion.label, complaint.customer_tier, signals
         )
-        unreadable = predictions.known_share[at] < KNOWN_SHARE_FLOOR
+        unreadable = scored.known_share[at] < KNOWN_SHARE_FLOOR
         steps = list(severity.distribution)
         covered = sum(severity.distribution[step] for step in steps[: steps.index(grade) + 1])
         decision = policy.decide(sureness, thresholds, grade, covered=covered, routed=known)
-        if unreadable or predictions.off_topic[at]:
+        if unreadable or scored.off_topic[at]:
             decision = "review"
             reasons.append("内容不像是向本部门反映的事，请人工判断")
         else:
@@ -373,7 +398,7 @@ class Triage:
             nature=nature,
             severity=severity,
             emotion=emotion,
-            sentiment=round(float(predictions.sentiment[at]), 4),
+            sentiment=round(float(scored.sentiment[at]), 4),
             signals=signals,
             grade=grade,
             grade_name=policy.name_of("severity", grade),
@@ -384,22 +409,20 @@ class Triage:
             handling=policy.handling(
                 complaint, grade, nature.label, emotion.label, signals, deadlines
             ),
-            explanation=self._explanation(plain, weighed, nature.label, severity.label),
+            explanation=explanation,
             degraded=degraded,
         )
 
-    def _nature(self, predictions: Predictions, at: int) -> NaturePrediction:
-        row, labels = predictions.probabilities["nature"][at], predictions.labels["nature"]
-        order = np.argsort(-row, kind="stable")[: N_ALTERNATIVES + 1]
-        found = [Alternative(labels[i], round(float(row[i]), 4)) for i in order]
+    def _nature(self, row: Sequence[float]) -> NaturePrediction:
+        labels = self.model.labels["nature"]
+        order = sorted(range(len(row)), key=row.__getitem__, reverse=True)[: N_ALTERNATIVES + 1]
+        found = [Alternative(labels[i], round(row[i], 4)) for i in order]
         name = self.policy.name_of("nature", found[0].label)
         return NaturePrediction(found[0].label, name, found[0].probability, found[1:])
 
-    def _step(self, predictions: Predictions, at: int, head: str) -> StepPrediction:
-        row = predictions.probabilities[head][at]
-        steps = ORDERED_HEADS[head]
-        distribution = {step: round(float(p), 4) for step, p in zip(steps, row, strict=True)}
-        label = max(steps, key=lambda step: distribution[step])
+    def _step(self, head: str, row: Sequence[float]) -> StepPrediction:
+        distribution = dict(zip(ORDERED_HEADS[head], [round(p, 4) for p in row], strict=True))
+        label = max(distribution, key=distribution.__getitem__)
         name = self.policy.name_of(head, label)
         return StepPrediction(label, name, distribution[label], distribution)
 
@@ -410,25 +433,6 @@ class Triage:
                 span = reading.normalised.original(mention.start, mention.end)
                 text = reading.masked_text[span.start : span.end]
                 found.append(Signal(mention.name, mention.certainty, span, text))
-        return found
-
-    def _explanation(
-        self, plain: Predicted, weighed: Predicted, nature: str, severity: str
-    ) -> list[Contribution]:
-        """Name the stretches that weigh most toward nature and severity, marks passed over."""
-        labels = {"nature": nature, "severity": severity}
-        if plain is weighed:
-            by_head = self._by_head(plain[0], labels, *plain[1:])
-        else:
-            by_head = {
-                head: self.contributions(source[0], labels[head], head, *source[1:])
-                for head, source in (("nature", plain), ("severity", weighed))
-            }
-        found: list[Contribution] = []
-        for words in by_head.values():
-            telling = [w for w in words if w.weight > 0 and any(map(str.isalnum, w.text))]
-            strongest = sorted(telling, key=lambda word: -word.weight)[:N_CONTRIBUTIONS]
-            found += [replace(word, weight=round(word.weight, 4)) for word in strongest]
         return found
 
 
@@ -444,24 +448,29 @@ def _as_complaint(complaint: Complaint | str) -> Complaint:
         ) from error
 
 
-def _amount(text: str) -> float | None:
-    """Return the largest lost or disputed sum that a text names, in yuan."""
-    found = disputed_amount(text)
-    return found.value if found else None
-
-
-def _by_word(
-    reading: Reading, words: Sequence[str], weights: NDArray[np.float64], label: str
+def _strongest(
+    reading: Reading, source: Normalised, words: Sequence[str], weights: Sequence[float], label: str
 ) -> list[Contribution]:
-    """Give words their weights, with spans in the text as sent."""
-    found = []
-    end = 0
-    for word, weight in zip(words, weights.tolist(), strict=True):
-        start, end = end, end + len(word)
-        span = reading.prepared.original(start, end)
-        text = reading.masked_text[span.start : span.end]
-        found.append(Contribution(Span(*span), text, weight, label))
+    """Name the stretches that weigh most toward a label, marks passed over."""
+    order = [at for at, weight in enumerate(weights) if weight > 0]
+    order.sort(key=weights.__getitem__, reverse=True)
+    found: list[Contribution] = []
+    for at, span, text in _told(reading, source, words, order):
+        if text.isalnum() or any(map(str.isalnum, text)):
+            found.append(Contribution(span, text, round(weights[at], 4), label))
+            if len(found) == N_CONTRIBUTIONS:
+                break
     return found
+
+
+def _told(
+    reading: Reading, source: Normalised, words: Sequence[str], order: Iterable[int]
+) -> Iterator[tuple[int, Span, str]]:
+    """Yield words in an order, with spans in the text as sent, masked."""
+    ends = list(accumulate(map(len, words)))
+    for at in order:
+        span = source.original(ends[at] - len(words[at]), ends[at])
+        yield at, span, reading.masked_text[span.start : span.end]
 
 
 def open_registry(settings: Settings | None = None) -> Registry:

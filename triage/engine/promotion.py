@@ -12,9 +12,13 @@ from triage.model import TriageModel
 from triage.policy import Policy
 from triage.registry import COMPARISON_FILE, TICKETS_FILE, ModelFolder, Registry
 from triage.schema import HEADS, ArtifactError, UsageError
+from triage.scoring import Scorer
 
 CHUNK = 2_000
 """Rows that are turned into features at once."""
+
+Heads = TriageModel | Scorer
+"""What answers texts: a fitted model, or its arrays."""
 
 Candidate = tuple[str, TriageModel, pd.DataFrame]
 """A version, its model, and the tickets that it was trained and measured on."""
@@ -34,7 +38,7 @@ def common_rows(tickets: pd.DataFrame, champion: pd.DataFrame) -> pd.DataFrame:
     return tickets[(tickets["side"] == "test") & ~seen].reset_index(drop=True)
 
 
-def likeliest(model: TriageModel, rows: pd.DataFrame) -> dict[str, list[str]]:
+def likeliest(model: Heads, rows: pd.DataFrame) -> dict[str, list[str]]:
     """Return a model's answer to each row, head by head."""
     found: dict[str, list[str]] = {head: [] for head in HEADS}
     for begin in range(0, len(rows), CHUNK):

@@ -4,7 +4,7 @@ Everything here works on truths and answers that are passed in; nothing is fitte
 """
 
 from triage.evaluate.baselines import Baselines
-from triage.evaluate.compare import HEAD_NAMES, Comparison, HeadComparison, ProtectedClass, compare
+from triage.evaluate.compare import Comparison, HeadComparison, ProtectedClass, compare
 from triage.evaluate.metrics import (
     ClassMetrics,
     HeadMetrics,
@@ -22,7 +22,6 @@ __all__ = [
     "Baselines",
     "ClassMetrics",
     "Comparison",
-    "HEAD_NAMES",
     "HeadComparison",
     "HeadMetrics",
     "ProtectedClass",

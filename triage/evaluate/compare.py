@@ -19,7 +19,7 @@ from triage.evaluate.bootstrap import (
 )
 from triage.evaluate.metrics import LEAST_SLICE_ROWS, SLICES, length_slice
 from triage.privacy import mask
-from triage.schema import HEADS, ORDERED_HEADS
+from triage.schema import HEAD_NAMES, HEADS, ORDERED_HEADS
 
 Verdict = Literal["accept", "warn", "refuse"]
 
@@ -31,8 +31,6 @@ LEAST_LOST = 2
 
 MOST_LISTED = 200
 """Tickets newly right, and newly wrong, that are listed."""
-
-HEAD_NAMES = {"nature": "性质", "severity": "严重程度", "emotion": "情绪"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from triage.features.attribution import word_weights
 from triage.features.encoder import Encoder, TextEncoder, encoder_version, load_encoder
-from triage.features.facts import prepare_tickets, with_facts
+from triage.features.facts import prepare_tickets
 from triage.features.ngrams import (
     TextFeatures,
     char_ngrams,
@@ -18,6 +18,7 @@ from triage.features.vectors import (
     shipped_vectors,
     vocabulary,
 )
+from triage.scoring import with_facts
 
 __all__ = [
     "N_WORDS",

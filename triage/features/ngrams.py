@@ -6,7 +6,7 @@ messages). Personal data stand as placeholders, so that masked and unmasked text
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -16,34 +16,14 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from triage.features.encoder import Encoder, TextEncoder
-from triage.features.facts import FACTS, text_and_facts
 from triage.features.vectors import MeaningVectors, shipped_vectors
-from triage.schema import ArtifactError, Certainty
-from triage.signals import (
-    NAMES,
-    SignalFile,
-    SignalMatcher,
-    disputed_amount,
-    shipped_signals,
-)
+from triage.schema import ArtifactError
+from triage.scoring import FACTS, FLAGS, NGRAM, flagged, text_and_facts
+from triage.signals import SignalFile, SignalMatcher, disputed_amount, shipped_signals
 from triage.text import Segmenter
-
-CHAR_NGRAMS = 3
 
 CENTRE_TEXTS = 1_000
 """Texts from which the centre of an encoder's vectors is taken."""
-
-_CERTAINTIES: tuple[Certainty, ...] = ("happened", "hazard", "threatened")
-_SUMS = ("small", "middling", "large")
-_FLAGS = {
-    key: at
-    for at, key in enumerate(
-        (*((name, certainty) for name in NAMES for certainty in _CERTAINTIES),
-         *(("amount", size) for size in _SUMS))
-    )
-}  # fmt: skip
-_SUM_EDGES = (200.0, 5_000.0)
-"""Yuan from which a lost or disputed sum is middling, and above which it is large."""
 
 
 def word_ngrams(words: Sequence[str]) -> list[str]:
@@ -66,11 +46,7 @@ def char_ngrams(text: str) -> list[str]:
     >>> char_ngrams("退款")
     ['退', '款', '退款']
     """
-    return [
-        text[i : i + size]
-        for size in range(1, CHAR_NGRAMS + 1)
-        for i in range(len(text) - size + 1)
-    ]
+    return [text[i : i + size] for size in range(1, NGRAM + 1) for i in range(len(text) - size + 1)]
 
 
 class TextFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -156,7 +132,7 @@ class TextFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     @property
     def flag_columns(self) -> slice:
         """The columns of the signals."""
-        return slice(self.encoder_columns.stop, self.encoder_columns.stop + len(_FLAGS))
+        return slice(self.encoder_columns.stop, self.encoder_columns.stop + len(FLAGS))
 
     @property
     def fact_columns(self) -> slice:
@@ -245,32 +221,11 @@ class TextFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def _flags(self, texts: Sequence[str]) -> sp.csr_matrix:
         """Return 1 for each signal that a text holds unguarded."""
-        flags = sp.lil_matrix((len(texts), len(_FLAGS)), dtype=np.float32)
+        flags = sp.lil_matrix((len(texts), len(FLAGS)), dtype=np.float32)
         for row, text in enumerate(texts):
-            for column, _, _ in self.mentions(text):
+            for column, _, _ in flagged(self.matcher.find(text), disputed_amount(text)):
                 flags[row, column] = 1.0
         return flags.tocsr()
-
-    def mentions(self, text: str) -> Iterator[tuple[int, int, int]]:
-        """Yield flag, start and end of each unguarded signal and of the disputed sum.
-
-        Parameters
-        ----------
-        text : str
-            A prepared text without facts.
-
-        Yields
-        ------
-        (int, int, int)
-            Place among `flag_columns`, and the half-open span in the text.
-        """
-        for mention in self.matcher.find(text):
-            if mention.guard is None:
-                yield _FLAGS[mention.name, mention.certainty], mention.start, mention.end
-        if amount := disputed_amount(text):
-            small, large = _SUM_EDGES
-            size = _SUMS[(amount.value >= small) + (amount.value > large)]
-            yield _FLAGS["amount", size], amount.start, amount.end
 
     def _words(self, text: str) -> list[str]:
         return word_ngrams(self.segmenter_.cut(text))

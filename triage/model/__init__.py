@@ -7,19 +7,19 @@ features. Margins of held-out folds calibrate each head and set the decision thr
 
 from triage.model.nature import NatureHead, fit_temperature
 from triage.model.ordered import OrderedHead
+from triage.model.pack import pack, scorer_of
 from triage.model.plan import FOLDS, SEED, VECTOR_WEIGHTS, Plan, best_features, usual_plan
 from triage.model.sentiment import PolarityHead
 from triage.model.space import (
-    KNOWN_SHARE_FLOOR,
     NEVER,
     FeatureSpace,
-    Predictions,
     TriageModel,
     decision_thresholds,
     fit_space,
     precision_threshold,
 )
 from triage.model.topic import TopicHead
+from triage.scoring import KNOWN_SHARE_FLOOR, Predictions
 
 __all__ = [
     "FOLDS",
@@ -39,6 +39,8 @@ __all__ = [
     "decision_thresholds",
     "fit_space",
     "fit_temperature",
+    "pack",
     "precision_threshold",
+    "scorer_of",
     "usual_plan",
 ]

@@ -130,8 +130,8 @@ class LinearHead(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[misc]
         return {name: held for name, held in state.items() if not name.startswith("held_out_")}
 
     def decision_function(self, X: sp.csr_matrix) -> Floats:  # noqa: N803
-        """Return margins of shape (n_rows, n_margins)."""
-        margins: Floats = X @ self.coef_ + self.intercept_
+        """Return margins of shape (n_rows, n_margins), added up in double precision."""
+        margins: Floats = X @ self.coef_.astype(np.float64) + self.intercept_
         return margins
 
 

@@ -17,13 +17,7 @@ from triage.model.plan import Floats, usual_plan
 from triage.model.sentiment import PolarityHead
 from triage.model.topic import TopicHead
 from triage.schema import ORDERED_HEADS, DataError
-
-KNOWN_SHARE_FLOOR = 0.35
-"""A text of which the vocabulary knows less goes to a person.
-
-Of 3,000 reviews of shops, hotels and meals, none of them trained on, the least known scored 0.41
-and one in 200 under 0.60; German, English, Japanese and typed-at-random text 0.00 to 0.15.
-"""
+from triage.scoring import Predictions
 
 NEVER = 1.01
 """A threshold that no probability reaches."""
@@ -49,37 +43,6 @@ class FeatureSpace:
         if self.topic is None:
             return np.zeros(matrix.shape[0], dtype=bool)
         return self.topic.is_off_topic(matrix)
-
-
-@dataclass(frozen=True, slots=True)
-class Predictions:
-    """What the heads say of many texts.
-
-    Attributes
-    ----------
-    probabilities : dict of str to ndarray of shape (n_texts, n_labels)
-        For nature, severity and emotion, columns in `labels` order.
-    labels : dict of str to list of str
-    sentiment : ndarray of shape (n_texts,)
-        0 most negative … 1 most positive.
-    known_share : ndarray of shape (n_texts,)
-        Share of the text that the vocabulary knows, 0 … 1.
-    off_topic : ndarray of shape (n_texts,)
-        True for texts that are no matter for the desk that the nature was learned from.
-    matrices : list of csr_matrix
-        The features in each space, for explanations.
-    """
-
-    probabilities: dict[str, Floats]
-    labels: dict[str, list[str]]
-    sentiment: Floats
-    known_share: Floats
-    off_topic: NDArray[np.bool_]
-    matrices: list[sp.csr_matrix]
-
-    def likeliest(self, head: str) -> list[str]:
-        """Return the likeliest label of each text."""
-        return [self.labels[head][at] for at in self.probabilities[head].argmax(axis=1)]
 
 
 @dataclass
@@ -126,7 +89,9 @@ class TriageModel:
             space.is_off_topic(matrix)
             for space, matrix in zip(self.spaces, matrices, strict=True) if "nature" in space.heads
         ], axis=0)  # fmt: skip
-        return Predictions(probabilities, labels, sentiment, known, off_topic, matrices)
+        return Predictions(
+            probabilities, labels, sentiment, known, off_topic, prepared, lambda _: matrices
+        )
 
 
 def fit_space(

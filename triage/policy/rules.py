@@ -7,6 +7,10 @@ the path of the rule in the policy file.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import lru_cache
+from itertools import chain
+from operator import mul
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,6 +45,10 @@ _CERTAINTY_NAMES: dict[Certainty, str] = {
 }
 
 
+KEPT_CLOCKS = 1_024
+"""Moments of receipt whose clocks are kept: complaints of one second or one batch share them."""
+
+
 class Rule(NamedTuple):
     """One rule of a policy that had its say: where it stands, the grade after it, and why."""
 
@@ -69,6 +77,9 @@ class Policy:
         self._regimes = {name: regimes[name] for name in file.regimes}
         self.version = f"{file.name}@{digest[:8]}"
         self._by_name = {name: nature for nature, name in file.labels.nature.items()}
+        matrix = file.cost_matrix
+        self._costs = {step: [matrix[true][step] for true in matrix] for step in matrix}
+        self._own_clocks = lru_cache(KEPT_CLOCKS)(self._count_own_clocks)
 
     def name_of(self, head: str, label: str) -> str:
         """Return the Chinese display name of a label, or the label itself."""
@@ -87,14 +98,10 @@ class Policy:
         distribution : mapping of str to float
             Probability of each severity step; adds up to 1.
         """
-        costs = self.file.cost_matrix
-        likeliest = max(SEVERITIES, key=lambda step: distribution[step])
-        expected = {
-            assigned: sum(distribution[true] * costs[true][assigned] for true in costs)
-            for assigned in costs
-        }
-        cheapest = min(costs, key=lambda step: expected[step])
-        return max(cheapest, likeliest, key=_rank)
+        shares = [distribution[true] for true in self.file.cost_matrix]
+        expected = {step: sum(map(mul, shares, costs)) for step, costs in self._costs.items()}
+        cheapest = min(expected, key=expected.__getitem__)
+        return max(cheapest, _likeliest(distribution), key=_rank)
 
     def grade(
         self,
@@ -125,7 +132,7 @@ class Policy:
         rules : list of Rule
             What had its say, from the model's answer on.
         """
-        likeliest = max(SEVERITIES, key=lambda step: distribution[step])
+        likeliest = _likeliest(distribution)
         name = self.file.labels.severity
         sure = f"{distribution[likeliest]:.0%}"
         rules = [Rule("model", likeliest, f"模型判断严重程度为「{name[likeliest]}」（{sure}）")]
@@ -266,37 +273,48 @@ class Policy:
         at_once = EMOTIONS.index(emotion) >= EMOTIONS.index(urgent.emotion) or not (
             names.isdisjoint(urgent.signals)
         )
-        clocks = internal_deadlines(
+        own = self._own_clocks(complaint.received_at, grade, at_once)
+        known = self.known_nature(nature)
+        case = self._regimes and Case.of(complaint, grade, known, names, self.file.industry)
+        if not case:
+            return list(own)
+        legal = legal_deadlines(
+            self._regimes, case, escalate_after=self.file.escalate_after, calendar=self.calendar
+        )
+        return mark_binding([*own, *legal]) if legal else list(own)
+
+    def _count_own_clocks(
+        self, received_at: datetime, grade: Grade, at_once: bool
+    ) -> Sequence[Deadline]:
+        """Count the company's own clocks: each is the only one of its milestone, and binds."""
+        return internal_deadlines(
             self.file.service_levels[grade],
             grade,
             self.file.labels.severity[grade],
-            complaint.received_at,
+            received_at,
             escalate_after=self.file.escalate_after,
-            urgent_response_minutes=urgent.response_minutes if at_once else None,
+            urgent_response_minutes=self.file.urgent.response_minutes if at_once else None,
             hours=self.file.working_hours,
             calendar=self.calendar,
         )
-        known = self.known_nature(nature)
-        if self._regimes and (case := Case.of(complaint, grade, known, names, self.file.industry)):
-            clocks += legal_deadlines(
-                self._regimes, case, escalate_after=self.file.escalate_after, calendar=self.calendar
-            )
-        return mark_binding(clocks)
 
     def handling(
         self, complaint: Complaint, grade: Grade, nature: str, emotion: str,
         signals: Sequence[Signal], deadlines: Sequence[Deadline],
     ) -> Handling:  # fmt: skip
         """Choose the opening line and the advice; its time is the binding clock's."""
-        names = list(dict.fromkeys(signal.name for signal in signals))
-        parts = [self.file.signal_handling[name] for name in names
-                 if name in self.file.signal_handling]  # fmt: skip
+        known = self.known_nature(nature)
+        parts = [
+            self.file.signal_handling[name]
+            for name in dict.fromkeys(signal.name for signal in signals)
+            if name in self.file.signal_handling
+        ]
         parts.append(self.file.handling[emotion])
-        opening = self._opening(complaint, grade, self.known_nature(nature), emotion, signals)
+        opening = self._opening(complaint, grade, known, emotion, signals)
         return Handling(
-            self._filled(opening, complaint, self.known_nature(nature), deadlines),
-            list(dict.fromkeys(line for part in parts for line in part.do)),
-            list(dict.fromkeys(line for part in parts for line in part.dont)),
+            self._filled(opening, complaint, known, deadlines),
+            list(dict.fromkeys(chain.from_iterable(part.do for part in parts))),
+            list(dict.fromkeys(chain.from_iterable(part.dont for part in parts))),
         )
 
     def _opening(
@@ -323,7 +341,8 @@ class Policy:
             line = line.replace("{time}", f"{clock.due_at:%m月%d日%H:%M}" if clock else "今天")
         if "{what}" in line:
             noun = self.file.nouns.get(nature, self.file.nouns["default"])
-            line = line.replace("{what}", mask(complaint.product or "") + noun)
+            product = mask(complaint.product) if complaint.product else ""
+            line = line.replace("{what}", product + noun)
         if "{again}" in line:
             times = complaint.repeat_count
             line = line.replace("{again}", f"您前后已经联系了{times}次，" if times else "")
@@ -340,8 +359,11 @@ class Policy:
         return f"性质把握 {sureness:.0%}，建议人工确认后分派"
 
 
-def _rank(step: str) -> int:
-    return SEVERITIES.index(step)
+_rank = {step: rank for rank, step in enumerate(SEVERITIES)}.__getitem__
+
+
+def _likeliest(distribution: Mapping[str, float]) -> Grade:
+    return max(SEVERITIES, key=distribution.__getitem__)
 
 
 def _reached(floors: Mapping[Grade, float], value: float) -> Grade | None:

@@ -229,7 +229,7 @@ def _commands(
     """Return what to type next: what for, and the command."""
     file = typed(source or "过往工单.xlsx")
     if promoted:
-        first = [("让服务用上它（已在运行的请重启）", "triage serve"),
+        first = [("让服务用上它（已在运行的会自动换上）", "triage serve"),
                  ("不满意，退回上一个", "triage models rollback")]  # fmt: skip
     elif verdict.kind == "refuse":
         first = [("先改正标签或补充工单，再训练", f"python train.py --data {file}"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from math import prod
 from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, field_validator
@@ -21,6 +22,9 @@ _NUMBER = r"(?:\d{1,8}|[一二两三四五六七八九十百千]{1,8})(?:几|多
 _SEVERAL = (
     r"(?:好几|很多|无数|许多|好多|几十|上百|一百|多|n|几"
     r"|(?:[2-9]|\d{2,8}|[二两三四五六七八九十百千]{1,8})(?:几|多|余|来)?)"
+)
+_COMMON = frozenset(
+    "的了我是不有一在人来到出没给打说要都就还去着上里个多次天把被也再后过他你们家好看用买退钱"
 )
 _GROUP = re.compile(r"\([^()]*\)\??|[…NM]")
 
@@ -111,10 +115,32 @@ def anchors(phrase: str) -> tuple[str, ...]:
     >>> anchors("打了M(个|次)…电话"), anchors("住院"), anchors("(喝|吞)…(农药|敌敌畏)")
     (('打了',), ('住院',), ('农药', '敌敌畏'))
     """
+    choices = _choices(phrase)
+    return max(choices, key=lambda texts: (min(map(len, texts)), -len(texts)), default=("",))
+
+
+def rarest(phrase: str) -> tuple[str, ...]:
+    """Return texts like `anchors`, but those that fewest texts hold, as far as lengths tell.
+
+    Examples
+    --------
+    >>> rarest("(吃|嚼|咬)(到|出)…(蛆|玻璃|塑料|石子)"), rarest("(缝|打)了N针")
+    (('蛆', '玻璃', '塑料', '石子'), ('针',))
+    """
+    return min(_choices(phrase), key=lambda texts: sum(map(_commonness, texts)), default=("",))
+
+
+def _choices(phrase: str) -> list[tuple[str, ...]]:
+    """Return the plain parts of a phrase, and what its groups choose from."""
     choices: list[tuple[str, ...]] = [(part,) for part in _GROUP.split(phrase) if part]
     for group in re.findall(r"\(([^()]*)\)(?!\?)", phrase):
         choices.append(tuple(max(_GROUP.split(part), key=len) for part in group.split("|")))
-    return max(choices, key=lambda texts: (min(map(len, texts)), -len(texts)), default=("",))
+    return choices
+
+
+def _commonness(text: str) -> float:
+    """Return about what share of all texts holds a text."""
+    return prod(0.3 if char in _COMMON else 0.03 for char in text)
 
 
 def phrase_to_regex(phrase: str) -> str:

@@ -1,13 +1,15 @@
+import copy
 import json
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
 
 from triage.schema import SEVERITIES
-from triage.service.app import create_app
+from triage.service.app import contract, create_app
 from triage.service.problems import CODES, MEDIA_TYPE
 
 FRIDGE = "快递把冰箱摔坏了，客服一直不理，再不处理我就打12315"
@@ -63,14 +65,18 @@ def test_each_item_of_a_batch_succeeds_or_fails_alone(client):
         ({"json": []}, "request_invalid"),
         ({"content": b"{bad"}, "json_invalid"),
         ({"content": b"\xff\xfe"}, "json_invalid"),
-        ({"content": b""}, "request_invalid"),
+        ({"content": b""}, "json_invalid"),
+        ({"content": b"[" * 100_000}, "json_invalid"),
+        ({"content": b"1" * 10_000}, "json_invalid"),
+        ({"json": {"text": "坏了"}, "headers": {"content-type": "text/plain"}}, "media_type"),
+        ({"json": {"text": "坏了"}, "headers": {"content-type": ""}}, "media_type"),
         ({"content": b"x" * 8_000_001}, "body_too_large"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_bad_request_gets_problem_details_with_a_stable_code(client, request_, code):
     answer = client.post(
-        "/v1/assess", headers={"content-type": "application/json"}, **request_
+        "/v1/assess", **{"headers": {"content-type": "application/json"}, **request_}
     )  # fmt: skip
     assert answer.headers["content-type"] == MEDIA_TYPE
     found = answer.json()
@@ -106,16 +112,24 @@ def test_a_body_without_declared_length_is_counted(client):
         for _ in range(10):
             yield b"x" * 1_000_000
 
-    answer = client.post("/v1/assess", content=stream())
+    answer = client.post(
+        "/v1/assess", content=stream(), headers={"content-type": "application/json"}
+    )
     assert answer.json()["code"] == "body_too_large"
 
 
-def test_an_unexpected_error_is_a_problem_without_its_text(desk, monkeypatch):
-    monkeypatch.setattr(desk, "assess", lambda complaint: 1 / 0)
-    with TestClient(create_app(desk), raise_server_exceptions=False) as client:
+def test_an_unexpected_error_is_a_problem_without_its_text_and_alone(desk):
+    broken = copy.copy(desk)
+    real = desk.assess_each
+    broken.assess_each = lambda sent: 1 / 0 if any(c.text == "坏了" for c in sent) else real(sent)
+    with TestClient(create_app(broken), raise_server_exceptions=False) as client:
         answer = client.post("/v1/assess", json={"text": "坏了"})
+        items = [{"text": "快递丢了"}, {"text": "坏了"}]
+        answers = client.post("/v1/assess/batch", json={"items": items}).json()["items"]
     assert (answer.status_code, answer.json()["code"]) == (500, "internal")
     assert "division" not in answer.text
+    assert answers[0]["assessment"]["nature"]["label"] == "logistics"
+    assert answers[1]["problem"]["code"] == "internal"
 
 
 def test_the_model_and_policy_in_force_are_named(client, desk):
@@ -127,9 +141,21 @@ def test_the_model_and_policy_in_force_are_named(client, desk):
     ready = client.get("/readyz").json()
     assert ready["model_version"] == found["model_version"]
     assert ready["policy_version"] == found["policy_version"]
+    policy = client.get("/v1/policy").json()
+    assert policy["policy_version"] == desk.policy.version
+    assert policy["grades"]["severe"] == "特大"
+    assert policy["routes"]["logistics"] == desk.policy.file.routes["logistics"].model_dump()
+    assert policy["thresholds"] == found["thresholds"]
 
 
-PAGES = ("/", "/docs", "/console/console.js", "/console/console.css", "/openapi.json")
+def test_half_a_character_is_replaced_and_does_not_stop_an_answer(client):
+    body = b'{"text": "\\ud83d\xe5\x9d\x8f\xe4\xba\x86"}'
+    answer = client.post("/v1/assess", content=body, headers={"content-type": "application/json"})
+    assert answer.json()["masked_text"] == "\ufffd坏了"
+
+
+PAGES = ("/", "/docs", "/console/console.js", "/console/review.js", "/console/console.css",
+         "/console/docs.js", "/openapi.json")  # fmt: skip
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -148,21 +174,63 @@ def test_everything_the_pages_name_is_there(client):
 
 
 def test_the_console_runs_under_a_strict_policy(client):
-    page = client.get("/")
-    assert "default-src 'self'" in page.headers["content-security-policy"]
-    assert not re.search(r"<script(?![^>]*src=)|style=|onclick=", page.text)
+    for path in ("/", "/docs"):
+        page = client.get(path)
+        policy = page.headers["content-security-policy"]
+        assert "default-src 'self'" in policy and "script-src 'self';" in policy
+        assert not re.search(r"<script(?![^>]*src=)|style=|onclick=", page.text)
+
+
+@pytest.mark.parametrize("path", ["/v1/model", "/v1/nothing", "/healthz", "/"])
+def test_every_answer_carries_the_security_headers(client, path):
+    headers = client.get(path).headers
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert "frame-ancestors 'none'" in headers["content-security-policy"]
+    assert headers["cache-control"] == ("no-cache" if path == "/" else "no-store")
+
+
+def test_a_sane_request_id_is_returned_and_another_is_replaced(client):
+    def returned(sent):
+        return client.get("/healthz", headers={"x-request-id": sent}).headers["x-request-id"]
+
+    assert returned("call-2026.11_22") == "call-2026.11_22"
+    for sent in ("13800001234", "a b c d e f", "x" * 65, ""):
+        assert returned(sent) not in (sent, "")
 
 
 def test_the_contract_carries_examples_and_problems(client):
-    contract = client.get("/openapi.json").json()
-    assert contract["components"]["schemas"]["Complaint"]["examples"]
-    assert contract["components"]["schemas"]["Problem"]
-    answers = contract["paths"]["/v1/assess"]["post"]["responses"]
-    assert MEDIA_TYPE in answers["422"]["content"]
-    batch = contract["paths"]["/v1/assess/batch"]["post"]["requestBody"]["content"]
-    assert batch["application/json"]["example"]["items"]
-    references = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(contract)))
-    assert references <= set(contract["components"]["schemas"])
+    found = client.get("/openapi.json").json()
+    schemas = found["components"]["schemas"]
+    assert all(schemas[name]["examples"] for name in ("Complaint", "Batch", "Event", "Correction"))
+    for path, methods in found["paths"].items():
+        for operation in methods.values():
+            answers = operation["responses"]
+            if path.startswith("/v1") or path == "/metrics":
+                assert {"401", "403", "429", "500"} <= set(answers), path
+                assert operation["security"] == [{"key": []}], path
+            problems = [answer for status, answer in answers.items() if int(status) >= 400]
+            assert all(MEDIA_TYPE in answer["content"] for answer in problems)
+    references = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(found)))
+    assert references <= set(schemas)
+
+
+def test_the_contract_is_the_committed_one(client):
+    committed = Path(__file__).parents[1] / "docs" / "openapi.json"
+    found = client.get("/openapi.json").json()
+    assert found == contract()
+    assert found == json.loads(committed.read_text("utf-8")), (
+        "the contract has changed: if that is meant, run `triage openapi -o docs/openapi.json`"
+    )
+
+
+def test_every_code_is_in_the_docs_with_cause_and_cure():
+    page = (Path(__file__).parents[1] / "docs" / "problems.md").read_text("utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| (\d+) \| ([^|]+) \| ([^|]+) \|$", page, re.MULTILINE)
+    assert {code: int(status) for code, status, *_ in rows} == {
+        code: status for code, (status, *_) in CODES.items()
+    }
+    assert all(cause.strip() and cure.strip() for *_, cause, cure in rows)
 
 
 def test_concurrent_callers_get_their_own_answers(client):

@@ -13,6 +13,7 @@ what to do.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -36,6 +37,9 @@ ORDERED_HEADS: Mapping[str, tuple[str, ...]] = {"severity": SEVERITIES, "emotion
 
 HEADS: tuple[str, ...] = ("nature", *ORDERED_HEADS)
 """The heads that learn from a column of the same name."""
+
+HEAD_NAMES: Mapping[str, str] = {"nature": "性质", "severity": "严重程度", "emotion": "情绪"}
+"""What people call the heads."""
 
 CHANNELS = ("web", "app", "wechat", "hotline", "email", "letter", "store", "platform", "survey",
             "12315", "12345")  # fmt: skip
@@ -121,15 +125,48 @@ def in_shanghai(moment: datetime) -> datetime:
     return moment.astimezone(SHANGHAI)
 
 
+_UNKEEPABLE = re.compile("[\x00\ud800-\udfff]")
+
+
 def replace_surrogates(text: object) -> object:
-    """Replace lone surrogates, which no encoder accepts, by U+FFFD, one for one."""
-    if isinstance(text, str) and not text.isascii():
-        return "".join("\ufffd" if "\ud800" <= char <= "\udfff" else char for char in text)
-    return text
+    """Replace lone surrogates, which no encoder accepts, and NUL, which PostgreSQL refuses."""
+    return _UNKEEPABLE.sub("\ufffd", text) if isinstance(text, str) else text
 
 
 Text = Annotated[str, Field(strict=True), BeforeValidator(replace_surrogates)]
 Name = Annotated[str, BeforeValidator(replace_surrogates), Field(max_length=200)]
+
+
+def need_number(value: object) -> object:
+    """Refuse truth values and texts, which would be read as numbers.
+
+    Raises
+    ------
+    ValueError
+        If it is one of them.
+    """
+    if isinstance(value, bool | str):
+        raise ValueError("it must be a number")
+    return value
+
+
+Amount = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False), BeforeValidator(need_number)]
+Count = Annotated[int, Field(ge=0, le=100_000), BeforeValidator(need_number)]
+
+_NUMBER = re.compile(r"\s*[-+]?[\d_.]+([eE][-+]?\d+)?\s*")
+
+
+def refuse_number(moment: object) -> object:
+    """Refuse a number in place of a time: 20261122 would be read as seconds, a day in 1970.
+
+    Raises
+    ------
+    ValueError
+        If it is one, or a text of one.
+    """
+    if isinstance(moment, int | float) or (isinstance(moment, str) and _NUMBER.fullmatch(moment)):
+        raise ValueError("a number is no time: write 2026-11-22T09:30:00+08:00")
+    return moment
 
 
 def plausible_time(moment: datetime) -> datetime:
@@ -145,7 +182,7 @@ def plausible_time(moment: datetime) -> datetime:
     return in_shanghai(moment)
 
 
-ShanghaiTime = Annotated[datetime, AfterValidator(plausible_time)]
+ShanghaiTime = Annotated[datetime, BeforeValidator(refuse_number), AfterValidator(plausible_time)]
 
 
 class Complaint(BaseModel):
@@ -185,12 +222,11 @@ class Complaint(BaseModel):
     received_at: ShanghaiTime | None = Field(
         None, description="When it came in 受理时间; now if absent, Shanghai time if naive."
     )
-    amount: float | None = Field(
-        None, ge=0, le=1e12, allow_inf_nan=False,
-        description="Loss or disputed sum in yuan 涉及金额; overrides what the text says.",
-    )  # fmt: skip
-    repeat_count: int | None = Field(
-        None, ge=0, le=100_000, description="Contacts about the matter before this one 重复次数."
+    amount: Amount | None = Field(
+        None, description="Loss or disputed sum in yuan 涉及金额; overrides what the text says."
+    )
+    repeat_count: Count | None = Field(
+        None, description="Contacts about the matter before this one 重复次数."
     )
     complexity: Literal["simple", "complex", "special"] | None = Field(
         None, description="How hard the case is 难易程度, where a legal clock depends on it."

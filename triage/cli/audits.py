@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from triage import audit, report
 from triage.batch import write_table
 from triage.cli.terminal import (
     OUT,
@@ -31,6 +30,9 @@ from triage.privacy import mask
 from triage.schema import UsageError
 from triage.settings import load_settings
 
+if TYPE_CHECKING:
+    from triage.audit import Audit
+
 
 def audit_file(
     source: Annotated[
@@ -47,6 +49,8 @@ def audit_file(
     policy: PolicyOption = None,
 ) -> None:
     """Rank suspect labels; write a page, and a table to correct and hand back."""
+    from triage import audit, report
+
     options = TrainingOptions(
         data=source_of(source), query=query, plan=plan_of(source, query, plan),
         mapping=parse_mapping(mapping), labels=labels, sheet=sheet, policy=policy,
@@ -105,8 +109,9 @@ def _load(options: TrainingOptions, progress: Progress) -> Tickets:
     return tickets
 
 
-def _audit(tickets: Tickets, names: dict[str, dict[str, str]], progress: Progress) -> audit.Audit:
+def _audit(tickets: Tickets, names: dict[str, dict[str, str]], progress: Progress) -> Audit:
     """Let folds that did not see a ticket judge its labels."""
+    from triage import audit
     from triage.features import prepare_tickets
     from triage.model import fit_space
 

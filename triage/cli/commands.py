@@ -1,8 +1,7 @@
-"""`triage score`, `explain`, `evaluate`, `serve` and `version`."""
+"""The `triage` command: its parts, `explain`, `evaluate` and `version`."""
 
 from __future__ import annotations
 
-import socket
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated
@@ -13,10 +12,14 @@ from rich.table import Table
 from triage.cli.audits import audit_file
 from triage.cli.feedback import feedback
 from triage.cli.imports import import_file
+from triage.cli.keys import keys
 from triage.cli.models import models
 from triage.cli.policies import policies
 from triage.cli.review import review
+from triage.cli.score import score
+from triage.cli.serve import serve, write_contract
 from triage.cli.show import GUARD_NAMES, show_answer, show_evaluation, show_metrics
+from triage.cli.store import store
 from triage.cli.terminal import (
     OUT,
     MapOption,
@@ -24,7 +27,6 @@ from triage.cli.terminal import (
     PolicyOption,
     SheetOption,
     parse_mapping,
-    progress_bar,
     run_command,
 )
 from triage.cli.vectors import vectors
@@ -41,36 +43,13 @@ app.add_typer(policies, name="policy")
 app.add_typer(vectors, name="vectors")
 app.add_typer(feedback, name="feedback")
 app.add_typer(review, name="review")
+app.add_typer(keys, name="keys")
+app.add_typer(store, name="store")
+app.command(help="启动服务和控制台。")(serve)
+app.command("openapi", help="把接口文档写成文件。")(write_contract)
+app.command(help="给一个文件里的每条投诉评级分派，结果写在每行旁边；中断后可接着做。")(score)
 app.command("import", help="看懂一份工单表：认出了什么、没认出什么；不训练。")(import_file)
 app.command("audit", help="检查过往工单的标签：可疑的、矛盾的、泄露答案的。")(audit_file)
-
-
-@app.command(help="给一个文件里的每条投诉评级分派，结果写在每行旁边。")
-def score(
-    file: Annotated[Path, typer.Argument(help="待评文件：CSV、Excel 或 Parquet。")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="结果文件：.csv、.xlsx 或 .parquet。")],
-    mapping: MapOption = None,
-    sheet: SheetOption = None,
-    model: ModelOption = None,
-    policy: PolicyOption = None,
-) -> None:
-    """Score every row of a file."""
-    from triage.batch import score_file
-
-    desk = Triage.load(model, policy=policy)
-    with progress_bar() as bar:
-        task = bar.add_task("评级分派")
-        done = score_file(
-            desk, file, out, mapping=parse_mapping(mapping), sheet=sheet,
-            on_start=lambda total: bar.update(task, total=total),
-            on_step=lambda steps: bar.advance(task, steps),
-        )  # fmt: skip
-    OUT.print(f"{done.rows} 行，其中 {done.errors} 行有误（原因在 triage_error 列）→ {out}")
-    if done.default_routed:
-        OUT.print(
-            f"{done.default_routed} 行的性质在策略里没有去向，已转默认团队"
-            "（triage_degraded 列为 route.default）"
-        )
 
 
 @app.command(help="解释一条投诉的判断：等级、去向、信号、起决定作用的词。")
@@ -131,40 +110,6 @@ def evaluate(
     heads = evaluate_heads(tickets.frame, answers.probabilities, answers.labels, baselines)
     title = f"模型 {found.version} 在 {file} 上的表现"
     show_metrics(title, {"heads": {name: measured.to_dict() for name, measured in heads.items()}})
-
-
-@app.command(help="启动服务和控制台。")
-def serve(
-    host: Annotated[str, typer.Option(help="监听地址。")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="监听端口。", min=1, max=65535)] = 8000,
-    model: ModelOption = None,
-    policy: PolicyOption = None,
-) -> None:
-    """Run the service with its console."""
-    import uvicorn
-
-    from triage.service.app import create_app
-
-    _check_free(host, port)
-    desk = Triage.load(model, policy=policy)
-    OUT.print(f"模型 {desk.model_version}，策略 {desk.policy.version}")
-    OUT.print(f"控制台 http://{host}:{port}/ ，接口文档 http://{host}:{port}/docs ，Ctrl+C 停止")
-    uvicorn.run(create_app(desk, policy), host=host, port=port, log_level="warning")
-
-
-def _check_free(host: str, port: int) -> None:
-    """Refuse an address that can't be listened on."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise UsageError(
-                f"{host}:{port} can't be listened on ({error.strerror}): stop what runs there, or "
-                "choose another with --port.",
-                code="address_in_use",
-            ) from error
 
 
 @app.command(help="显示版本。")

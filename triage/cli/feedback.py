@@ -22,10 +22,9 @@ from triage.data import (
 from triage.data.columns import LABEL_ALIASES
 from triage.data.labels import IGNORED
 from triage.engine import open_registry
-from triage.evaluate import HEAD_NAMES
 from triage.policy import Policy, load_policy
 from triage.privacy import mask
-from triage.schema import HEADS, ArtifactError, UsageError
+from triage.schema import HEAD_NAMES, HEADS, ArtifactError, UsageError
 from triage.settings import load_settings
 
 feedback = typer.Typer(help="人工更正：导入、查看、导出。", no_args_is_help=True)

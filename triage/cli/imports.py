@@ -28,9 +28,8 @@ from triage.data import (
     todo,
     write_mapping,
 )
-from triage.evaluate import HEAD_NAMES
 from triage.privacy import mask
-from triage.schema import UsageError
+from triage.schema import HEAD_NAMES, UsageError
 from triage.settings import load_settings
 
 SHOWN_VALUES, SHOWN_FAULTS, SHOWN_EXAMPLES = 15, 12, 3

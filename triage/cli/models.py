@@ -10,7 +10,7 @@ from rich.table import Table
 from triage import engine
 from triage.cli.show import figure, show_comparison, show_evaluation
 from triage.cli.terminal import ERR, OUT, PolicyOption
-from triage.engine import compare_versions, open_registry
+from triage.engine import open_registry
 from triage.policy import load_policy
 from triage.schema import ArtifactError
 from triage.settings import load_settings
@@ -72,7 +72,7 @@ def compare(
     """Compare a model with the promoted one."""
     chosen = load_policy(policy or load_settings().policy)
     with ERR.status("两个模型正在判同一批留出的工单……"):
-        found = compare_versions(open_registry(), version, champion, chosen)
+        found = engine.compare_versions(open_registry(), version, champion, chosen)
     show_comparison(found, chosen)
 
 
@@ -91,11 +91,11 @@ def promote(
         )
     if comparison:
         show_comparison(comparison, chosen)
-    OUT.print(f"已启用 {found.version}，重启服务后生效")
+    OUT.print(f"已启用 {found.version}，正在运行的服务一两秒内换上")
 
 
 @models.command(help="退回上一个启用的模型。")
 def rollback() -> None:
     """Promote the model that was promoted before."""
     found = open_registry().rollback()
-    OUT.print(f"已退回 {found.version}，重启服务后生效")
+    OUT.print(f"已退回 {found.version}，正在运行的服务一两秒内换上")

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
 from triage.cli.terminal import OUT
 from triage.engine import open_registry
-from triage.evaluate import HEAD_NAMES, Comparison
 from triage.policy import Policy, load_policy
 from triage.privacy import mask
 from triage.registry import ERRORS_FILE, REPORT_FILE, ModelFolder
-from triage.schema import Assessment
+from triage.schema import HEAD_NAMES, Assessment
 from triage.settings import load_settings
+
+if TYPE_CHECKING:
+    from triage.evaluate import Comparison
 
 DECISION_NAMES = {"auto": "可自动分派", "suggest": "建议分派，待人确认", "review": "须人工研判"}
 GUARD_NAMES = {

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import typer
 from rich.progress import Progress as Bar
 
+from triage import engine
 from triage.batch import write_table
 from triage.cli.show import show_comparison, show_evaluation, show_next_step
 from triage.cli.terminal import (
@@ -28,12 +29,10 @@ from triage.data import (
     read_mapping,
     source_stem,
 )
-from triage.engine import stored_comparison
-from triage.evaluate import HEAD_NAMES
 from triage.policy import load_policy
 from triage.privacy import mask
 from triage.registry import ModelFolder
-from triage.schema import UsageError
+from triage.schema import HEAD_NAMES, UsageError
 from triage.settings import load_settings
 
 
@@ -215,7 +214,7 @@ def run_training(pipeline: Callable[[TrainingOptions, Progress], ModelFolder]) -
             saved = pipeline(options, progress)
             progress.finish()
         show_evaluation(saved)
-        if comparison := stored_comparison(saved):
+        if comparison := engine.stored_comparison(saved):
             show_comparison(comparison, load_policy(policy or load_settings().policy))
         show_next_step(saved)
 

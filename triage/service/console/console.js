@@ -16,7 +16,7 @@ const MILESTONES = {
   resolve: "办结", refund: "退款", repair: "修复",
 };
 const DECISIONS = { auto: "可自动分派", suggest: "建议分派，待人确认", review: "须人工研判" };
-const DEGRADED = { "route.default": "性质未设去向，已转默认团队", store: "存储暂不可用", calendar: "节假日历未公布" };
+const DEGRADED = { "route.default": "性质未设去向，已转默认团队", store: "存储暂不可用，恢复后补写", calendar: "节假日历未公布" };
 const TIMEOUT_MS = 30000;
 const CLOCK_MS = 20000;
 const ZONE = "Asia/Shanghai";
@@ -243,7 +243,8 @@ function rawJson(a) {
 }
 
 function showAnswer(a) {
-  $("answer").replaceChildren(headline(a), feeling(a), original(a), clocks(a), grounds(a), rawJson(a));
+  $("answer").replaceChildren(
+    ...[headline(a), feeling(a), original(a), clocks(a), grounds(a), a.stored && correction(a), rawJson(a)].filter(Boolean));
   updateClocks();
   say(`研判完成：处置等级${a.grade_name}，${name(DECISIONS, a.decision)}，转给${a.route.name}，客户情绪${a.emotion.name}`);
 }
@@ -273,10 +274,12 @@ async function ask(url, options = {}) {
   const stop = new AbortController();
   const timer = setTimeout(() => stop.abort(), TIMEOUT_MS);
   try {
-    const response = await fetch(url, { ...options, signal: stop.signal });
+    const headers = { Accept: "application/json", ...options.headers, ...authorization() };
+    const response = await fetch(url, { ...options, headers, signal: stop.signal });
     const body = await response.json().catch(() => null);
     if (response.ok && body) return body;
     const told = body && [body.detail, body.title].find((words) => words && typeof words === "string");
+    if (response.status === 401) showKey(true);
     throw failure(told || "服务没有给出能读懂的答复，请稍后再试。", response.status);
   } catch (error) {
     if (error.fit) throw error;
@@ -286,6 +289,10 @@ async function ask(url, options = {}) {
     clearTimeout(timer);
   }
 }
+
+const send = (url, content) => ask(url, {
+  method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(content),
+});
 
 function setBusy(busy) {
   $("submit").setAttribute("aria-disabled", String(busy));
@@ -298,8 +305,7 @@ async function assess() {
   if ($("answer").getAttribute("aria-busy") === "true") return;
   setBusy(true);
   try {
-    const headers = { "Content-Type": "application/json", Accept: "application/json" };
-    showAnswer(await ask("/v1/assess", { method: "POST", headers, body: JSON.stringify(readComplaint()) }));
+    showAnswer(await send("/v1/assess", readComplaint()));
   } catch (error) {
     showError(error.status ? `没有研判成功（${error.status}）` : "没有研判成功",
       error.fit ? error.message : "这一页读不懂服务的答复，请管理员把两者更新到同一版本。");
@@ -336,9 +342,10 @@ function start() {
   for (const chip of examples) chip.addEventListener("click", () => { fill(chip); $("submit").focus(); });
   setInterval(updateClocks, CLOCK_MS);
   countCharacters();
+  startReview();
   showVersions();
   const demo = examples[Number.parseInt(new URLSearchParams(location.search).get("demo"), 10)];
   if (demo) { fill(demo); submit(); }
 }
 
-start();
+document.addEventListener("DOMContentLoaded", start);

@@ -26,12 +26,6 @@ NAMES = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def asked_for_long(request):
-    if "long" not in request.config.option.markexpr:
-        pytest.skip("takes minutes: run with -m long")
-
-
 @pytest.fixture(scope="module")
 def some(corpus):
     """2,500 tickets of the corpus, each a group of its own."""

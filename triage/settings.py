@@ -14,6 +14,11 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from triage.schema import ConfigError, UsageError
 
+try:
+    from yaml import CSafeLoader as _SafeLoader  # eight times as fast
+except ImportError:
+    from yaml import SafeLoader as _SafeLoader  # type: ignore[assignment]
+
 
 class Settings(BaseSettings):
     """Environment variables with the prefix `TRIAGE_`; the README lists them."""
@@ -189,7 +194,7 @@ def _faults(error: ValidationError) -> list[str]:
     return lines
 
 
-class _StrictLoader(yaml.SafeLoader):
+class _StrictLoader(_SafeLoader):
     """Refuses a repeated key, of which PyYAML keeps the last in silence."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:

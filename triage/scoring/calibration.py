@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+
+
+def platt_lines(heads: Iterable[Mapping[str, Any]], n_outputs: int) -> tuple[Floats, Floats]:
+    """Return slope and offset of each output, 1 and 0 where a head has none."""
+    slopes, offsets = np.ones(n_outputs), np.zeros(n_outputs)
+    for facts in heads:
+        if "slope" in facts:
+            slopes[slice(*facts["columns"])] = facts["slope"]
+            offsets[slice(*facts["columns"])] = facts["offset"]
+    return slopes, offsets
 
 
 def logistic(margins: Any) -> Floats:
@@ -28,36 +38,35 @@ class Head(NamedTuple):
         The outputs of the space that are its margins.
     temperature : float or None
         What the margins of a nature are divided by.
-    slope, offset : ndarray or None
-        Platt's lines of the steps of an ordered head.
     """
 
     labels: list[str]
     columns: slice
     temperature: float | None
-    slope: Floats | None
-    offset: Floats | None
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> Self:
         """Read a head from the facts of a model."""
-        return cls(
-            facts["labels"], slice(*facts["columns"]), facts.get("temperature"),
-            *(np.array(facts[name]) if name in facts else None for name in ("slope", "offset")),
-        )  # fmt: skip
+        return cls(facts["labels"], slice(*facts["columns"]), facts.get("temperature"))
 
-    def probabilities(self, margins: Floats) -> Floats:
-        """Return probabilities of shape (n_texts, n_labels); for the sentiment (n_texts, 1)."""
+    def probabilities(self, margins: Floats, shares: Floats) -> Floats:
+        """Return probabilities of shape (n_texts, n_labels); for the sentiment (n_texts, 1).
+
+        Parameters
+        ----------
+        margins, shares : ndarray of shape (n_texts, n_outputs)
+            All outputs of the space, and what Platt's lines make of them.
+        """
         if self.temperature is not None:
-            raised = margins / self.temperature
+            raised = margins[:, self.columns] / self.temperature
             weights = np.exp(raised - raised.max(axis=1, keepdims=True))
             natures: Floats = weights / weights.sum(axis=1, keepdims=True)
             return natures
-        if self.slope is None or self.offset is None:
-            return logistic(margins)
+        graver = shares[:, self.columns]
+        if not self.labels:
+            return graver
         edges = np.zeros((len(margins), len(self.labels) + 1))
         edges[:, 0] = 1.0
-        graver = logistic(margins * self.slope + self.offset)
         np.minimum.accumulate(graver, axis=1, out=edges[:, 1:-1])
         return edges[:, :-1] - edges[:, 1:]
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from triage.scoring.arrays import Packed
 from triage.scoring.asked import Asked
-from triage.scoring.calibration import Floats, Head
+from triage.scoring.calibration import Floats, Head, logistic, platt_lines
 from triage.scoring.flags import Flagged, flagged
 from triage.scoring.space import Counted, Space
 from triage.signals import SignalFile, SignalMatcher, disputed_amount, shipped_signals
@@ -87,6 +87,8 @@ class _Part(NamedTuple):
     space: Space
     heads: dict[str, Head]
     intercepts: Floats
+    slopes: Floats
+    offsets: Floats
     off_topic: tuple[int, float] | None
     segmenter: Segmenter
     matcher: SignalMatcher
@@ -180,8 +182,9 @@ class Scorer:
                 asked, cuts[key], [_flags(one, part.matcher) for one in asked], encoded
             )
             margins = counted.outputs + part.intercepts
+            shares = logistic(margins * part.slopes + part.offsets)
             for name, head in part.heads.items():
-                found = head.probabilities(margins[:, head.columns])
+                found = head.probabilities(margins, shares)
                 if head.labels:
                     probabilities[name] = found
                 else:
@@ -254,6 +257,7 @@ def _part(
         Space(own, facts["n_words"], facts["characters"]),
         {name: Head.of(head) for name, head in facts["heads"].items()},
         np.array(facts["intercepts"]),
+        *platt_lines(facts["heads"].values(), len(facts["intercepts"])),
         tuple(facts["off_topic"]) if facts["off_topic"] else None,
         segmenter,
         matcher,

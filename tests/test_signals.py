@@ -157,3 +157,17 @@ def test_a_broken_signals_file_is_refused_with_field_and_value(tmp_path):
 )
 def test_what_sounds_like_a_negation_or_a_deed_is_told_apart(text, name, certainty):
     assert found(text).get(name) == certainty
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["瓶子全部被打开，液体外漏", "一早就被打扫卫生的阿姨吵醒", "搬家把我的钢琴摔坏了，维修要九千八",
+     "快递把我的冰箱摔坏了，找客服没人理", "订了一家度假酒店，早餐很差", "换了间能带电脑的商务房",
+     "苹果有几个碰伤，味道还行", "一流产品，一流服务", "说明火龙果本身就不新鲜", "差到爆炸的物流",
+     "老是无故挂断电话", "音视频播放效果一般", "上午网上下单，晚上送到", "打电话给我妈问收货地址",
+     "风扇我退了，噪音太大", "穿一天黑毛衣就变白毛衣"],
+)  # fmt: skip
+def test_a_phrase_across_two_words_is_no_signal(text):
+    grave = {"injury", "violence", "fraud", "fire_safety", "food_safety", "media", "outage"}
+    found = shipped_signals().find(normalise(text).text)
+    assert [m for m in found if m.guard is None and m.name in grave] == []

@@ -54,6 +54,14 @@ def check_present(part, present):
         pytest.skip(f"{part} is not installed")
 
 
+def pytest_collection_modifyitems(config, items):
+    """Leave out what takes minutes, unless it is asked for."""
+    if "long" not in config.option.markexpr:
+        for item in items:
+            if "long" in item.keywords:
+                item.add_marker(pytest.mark.skip(reason="takes minutes: run with -m long"))
+
+
 @pytest.fixture
 def need():
     return check_present

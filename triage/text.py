@@ -98,7 +98,7 @@ def _keep(char: str) -> str:
         return " "
     category = unicodedata.category(char)
     invisible = category in ("Cc", "Cf", "Co", "Cn") or "\ufe00" <= char <= "\ufe0f"
-    return "" if invisible or char == "\ufffd" else char
+    return "" if invisible else char
 
 
 @cache

@@ -246,7 +246,7 @@ class Triage:
             )
         normalised = normalise(complaint.text)
         text = normalised.text
-        if not text:
+        if not text.strip("\ufffd"):
             raise TextError(
                 "The text is empty: nothing visible was sent. Send the complaint's words.",
                 code="text_empty",

@@ -155,10 +155,11 @@ def test_review_begins_with_the_most_urgent_and_is_paged(store):
     store.keep([
         graded("late", "major", 9), graded("soon", "major", 1), graded("grave", "severe", 24),
         graded("same", "major", 1), graded("sure", "severe", 1, decision="auto"),
-        entry("clockless", deadlines=[]),
+        graded("likely", "major", 5, decision="suggest"), entry("clockless", deadlines=[]),
     ])  # fmt: skip
-    assert pages(store, 2) == [["grave", "same"], ["soon", "late"], ["clockless"]]
-    assert pages(store, 5) == [["grave", "same", "soon", "late", "clockless"]]
+    assert pages(store, 2) == [["grave", "same"], ["soon", "likely"], ["late", "clockless"]]
+    assert [kept.id for kept in store.review(decision="suggest")[0]] == ["likely"]
+    assert pages(store, 4) == [["grave", "same", "soon", "likely"], ["late", "clockless"]]
 
 
 def test_review_leaves_out_what_is_corrected_or_resolved_until_it_is_reopened(store):

@@ -122,8 +122,8 @@ _REVIEW = (
 
 
 def review(
-    connection: Connection, after: str | None, limit: int
-) -> tuple[list[Kept], str | None]:  # fmt: skip
+    connection: Connection, after: str | None, limit: int, decision: str | None = None
+) -> tuple[list[Kept], str | None]:
     """Return a page of what waits for a person, the most urgent first, and where the next begins.
 
     Raises
@@ -132,6 +132,8 @@ def review(
         If `after` is no place that this function gave.
     """
     asked = _REVIEW.limit(limit + 1)
+    if decision is not None:
+        asked = asked.where(_A.decision == decision)
     if after is not None:
         urgency, due_at, name = _place(after)
         place = tuple_(literal(urgency), literal(due_at, Moment), literal(name))

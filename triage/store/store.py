@@ -260,7 +260,9 @@ class Store:
 
         return latest_corrections(self.feedback())
 
-    def review(self, *, after: str | None = None, limit: int = 50) -> tuple[list[Kept], str | None]:
+    def review(
+        self, *, after: str | None = None, limit: int = 50, decision: str | None = None
+    ) -> tuple[list[Kept], str | None]:
         """Return a page of what waits for a person: neither corrected nor resolved since.
 
         Parameters
@@ -269,6 +271,8 @@ class Store:
             Where the page before ended; the first page if absent.
         limit : int
             Most items.
+        decision : {"review", "suggest"}, optional
+            Only what a person has to judge, or only what a person confirms.
 
         Returns
         -------
@@ -283,7 +287,7 @@ class Store:
             `cursor_invalid`, or if the database fails.
         """
         with reading(self.engine) as connection:
-            return assessments.review(connection, after, limit)
+            return assessments.review(connection, after, limit, decision)
 
     def erase_customer(self, customer: str, actor: str = "") -> dict[str, int]:
         """Delete everything of a customer (PIPL, Art. 47).

@@ -32,7 +32,7 @@ NAMES = {
 }
 """How constraints are named, so that a migration can find them."""
 
-FOR_REVIEW = text("decision = 'review' AND state = 'open'")
+FOR_REVIEW = text("decision <> 'auto' AND state = 'open'")
 """Which assessments wait for a person."""
 
 

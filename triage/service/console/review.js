@@ -39,7 +39,7 @@ function queueItem(a) {
   if (due) left.dataset.due = due;
   const button = withAttributes(el("button", "waiting",
     el("span", `step grade-${a.grade}`, a.grade_name), el("span", "words", a.masked_text),
-    el("span", "muted", `${a.nature.name} · ${a.route.name}`), left), { type: "button" });
+    el("span", "muted", `${a.decision === "review" ? "须研判" : "待确认"} · ${a.nature.name} · ${a.route.name}`), left), { type: "button" });
   button.addEventListener("click", () => { showAnswer(a); $("result").scrollIntoView(); });
   return el("li", "", button);
 }
@@ -50,13 +50,13 @@ async function showQueue(after) {
     const page = await ask(`/v1/review?${query}`);
     const more = page.next && withAttributes(el("button", "copy", "下一页"), { type: "button" });
     if (more) more.addEventListener("click", () => showQueue(page.next));
-    $("answer").replaceChildren(card("queue", "待人工研判", "先重后轻，先急后缓",
-      page.items.length ? el("ol", "", page.items.map(queueItem)) : el("p", "muted", "没有等着人工研判的投诉"),
+    $("answer").replaceChildren(card("queue", "待人处理", "先重后轻，先急后缓",
+      page.items.length ? el("ol", "", page.items.map(queueItem)) : el("p", "muted", "没有等着人处理的投诉"),
       more));
     updateClocks();
-    say(`待人工研判，本页 ${page.items.length} 条`);
+    say(`待人处理，本页 ${page.items.length} 条`);
   } catch (error) {
-    showError("读不到待人工研判的投诉", error.fit ? error.message : "这一页读不懂服务的答复。");
+    showError("读不到待人处理的投诉", error.fit ? error.message : "这一页读不懂服务的答复。");
   }
   if (window.matchMedia("(max-width: 899px)").matches) $("result").scrollIntoView();
 }
@@ -105,7 +105,7 @@ async function correct(a, form, done) {
   }
   try {
     const { added } = await send("/v1/feedback", said);
-    done.textContent = added ? "已记下，不再出现在待研判里" : "以前已经记过，没有变化";
+    done.textContent = added ? "已记下，不再出现在待处理里" : "以前已经记过，没有变化";
   } catch (error) {
     done.textContent = error.fit ? error.message : "没有记下，请再试一次";
   }

@@ -1,6 +1,6 @@
 """What the policy sent to people, and what people say of it."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI, Query, Request, Response
 from pydantic_core import to_json
@@ -36,9 +36,13 @@ def add_review(app: FastAPI, parts: Parts) -> None:
             str | None, Query(max_length=500, description="`next` of the page before.")
         ] = None,
         limit: Annotated[int, Query(ge=1, le=200, description="Most items of a page.")] = 50,
+        decision: Annotated[
+            Literal["review", "suggest"] | None,
+            Query(description="Only what a person has to judge, or only what a person confirms."),
+        ] = None,
     ) -> Any:
         """Return assessments that need a person: the gravest first, then the soonest due."""
-        items, following = await parts.intake.ask(_page, after, limit)
+        items, following = await parts.intake.ask(_page, after, limit, decision)
         content = b'{"items":[%b],"next":%b}' % (
             b",".join(one.json for one in items),
             to_json(following),
@@ -74,8 +78,10 @@ def add_review(app: FastAPI, parts: Parts) -> None:
         return as_json({"id": sent.id, "added": added})
 
 
-def _page(store: Store, after: str | None, limit: int) -> tuple[list[Kept], str | None]:
-    return store.review(after=after, limit=limit)
+def _page(
+    store: Store, after: str | None, limit: int, decision: str | None
+) -> tuple[list[Kept], str | None]:
+    return store.review(after=after, limit=limit, decision=decision)
 
 
 def _say(store: Store, id: str, said: list[Feedback]) -> int:

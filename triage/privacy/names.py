@@ -80,7 +80,10 @@ _LATIN_WORD = (
 )
 _LATIN = re.compile(rf"{_LATIN_WORD}(?: {_LATIN_WORD}){{0,3}}")
 _BESIDE = re.compile(rf" ?\({_LATIN.pattern}\)| {_LATIN.pattern}(?![\w@])|{_LATIN_WORD}(?![\w@ ])")
-_HAN_BESIDE = re.compile(rf" ?\([{_HAN}]{{2,4}}\)| ?[{SURNAMES}][{_HAN}]{{0,2}}(?![{_HAN}])")
+_HAN_BESIDE = re.compile(
+    rf" ?\([{_HAN}]{{2,4}}\)| ?[{SURNAMES}](?:[{_HAN}]{{0,2}}(?![{_HAN}])"
+    rf"|(?={_AFTER.pattern}|电话|手机|证件|身份))"
+)
 _FAMILY = re.compile(rf"{COMPOUND}|[{SURNAMES}]")
 _WHOLE = re.compile(rf"[{_HAN}]{{2,5}}(?![{_HAN}])")
 _ALONE = re.compile(rf"[{_HAN}]{{2,3}}(?![{_HAN}])")
@@ -112,7 +115,12 @@ _AMBIGUOUS = frozenset(
 )
 _PREPOSITION = frozenset("对关由至属在终售")
 _CLIENT = re.compile(
-    rf"(?:客户|业主|用户|车主|乘客|患者|家长|顾客|旅客|会员|储户|住户|租户|户主)([{_HAN}]{{2,4}})$"
+    rf"(?:客户|业主|用户|车主|乘客|患者|家长|顾客|旅客|会员|储户|住户|租户|户主|老人|市民|村民|居民|游客"
+    rf"|学生|新郎|新娘|件人|货人|[母父]亲|妈妈|爸爸|我[妈爸弟哥姐妹]|奶奶|爷爷)([{_HAN}]{{2,4}})$"
+)
+_BY_ITSELF = re.compile(rf"(?:^|[^{_HAN}])([{_HAN}]{{1,4}})$")
+_NO_PERSON = frozenset(
+    "位老各请问好而因所以后当帮亲敬谢感抱歉和与还先女男大小为于从时候让多果然么果吗吧如"
 )
 _LATIN_BEFORE = re.compile(rf"(?<![a-z\d]){_LATIN.pattern} ?$")
 _DOTTED_BEFORE = re.compile(
@@ -145,7 +153,7 @@ def _behind_cue(text: str, at: int, kind: str) -> Iterator[Personal]:
     at = form.end() if form else at
     if sign and sign[0] in ":=]】" and kind in ("label", "client"):
         sure = 2 if kind == "label" else 1
-    elif sign and "叫" in sign or kind == "label" and _ALONE.match(text, at):
+    elif sign and "叫" in sign or _announces(text, at, kind) and _ALONE.match(text, at):
         sure = max(sure, 1)
     if kind == "surname":
         family = _FAMILY.match(text, at)
@@ -163,6 +171,11 @@ def _behind_cue(text: str, at: int, kind: str) -> Iterator[Personal]:
         at, sure, alone = joiner.end(), int(joiner.group()[0] in "、/"), True
 
 
+def _announces(text: str, at: int, kind: str) -> bool:
+    """Tell whether a cue is followed by a name, and hardly by anything else, before a mark."""
+    return kind == "label" or kind == "loose" and text[:at].endswith("本人")
+
+
 def _usual(given: str, kind: str) -> bool:
     """Tell whether two characters that people give to children follow a label."""
     return kind in ("label", "client") and len(given) == 2 and GIVEN.issuperset(given)
@@ -174,13 +187,15 @@ def _name_end(text: str, at: int, sure: int, office: bool) -> int:
         return 0
     if dotted := _DOTTED.match(text, at):
         return dotted.end()
-    if sure and (latin := _LATIN.match(text, at)):
+    if latin := _LATIN.match(text, at):
         beside = _HAN_BESIDE.match(text, latin.end())
-        return beside.end() if beside else latin.end()
+        if sure or beside:
+            return beside.end() if beside else latin.end()
     family = _FAMILY.match(text, at)
     if not family:
         whole = sure == 2 and _WHOLE.match(text, at)
-        return whole.end() if whole else 0
+        good = whole and _NEVER.isdisjoint(whole.group()) and not _AFTER.search(whole.group())
+        return whole.end() if whole and good else 0
     if sure < 2 and NOT_NAMES.match(text, at):
         return 0
     end = _given_end(text, family.end(), max(sure, family.end() - at - 1))
@@ -228,18 +243,34 @@ def _before_title(text: str, at: int) -> int:
         and found[1][0] not in "年老男女小大一"
     ):
         return at - len(found[1])
+    found = _BY_ITSELF.search(left) if text.startswith(("先生", "女士"), at) else None
+    if found and _is_person(found[1]):
+        return at - len(found[1])
     family = left[-1:]
     if not family or family not in SURNAMES or left[-2:-1] in _PREPOSITION:
         return at
     return at - 1 if family not in _AMBIGUOUS or _ANNOUNCED.search(left[:-1]) else at
 
 
+def _is_person(name: str) -> bool:
+    """Tell whether all that stands between a mark and a title may be a name."""
+    letters = _NEVER | _NO_PERSON
+    if len(name) in (2, 3) and not _FAMILY.match(name):
+        return False
+    return letters.isdisjoint(name) and not NOT_NAMES.match(name) and not _AFTER.match(name)
+
+
 def _is_full_name(name: str, before: str) -> bool:
-    """Tell whether a surname and one or two characters stand free before a title."""
+    """Tell whether a surname and one or two characters stand free before a title.
+
+    Behind a word (司员工朱琳女士) all of them must be characters that people give to children.
+    """
     family = _FAMILY.match(name)
-    if not family or not _FREE.search(before) or NOT_NAMES.match(name):
+    if not family or NOT_NAMES.match(name):
         return False
     given = name[family.end() :]
+    if not _FREE.search(before) and not (given and GIVEN.issuperset(given)):
+        return False
     return (
         len(given) <= 2
         and _NEVER.isdisjoint(given)

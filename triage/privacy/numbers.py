@@ -21,7 +21,7 @@ _BORN = re.compile(
 _DATE = re.compile(r"(?:19|20)\d\d[ -]?(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])$")
 
 _LABEL = re.compile(
-    r"(?P<card>卡号?|[账帐][号户]|户头|存折|card)"
+    r"(?P<card>卡号?|[账帐][号户]|户头|存?折子?号?|[退汇转][至到入]|card)"
     r"|(?P<id>身份证?|证件|身份号|通行证|居住证|军官证|护照|驾照|驾驶证)"
     r"|(?P<phone>手机|电话|座机|固话|热线|致电|[回来去宅]电|拨|联系|传真|打|短信|呼叫|移动|联通"
     r"|电信"
@@ -31,7 +31,7 @@ _LABEL = re.compile(
     r"|imei)"
     r"|准字号|[\u4e00-\u9fff](?<![机话证信同个新旧老原换的小大靓这那本我他她副主人系该此叫打用呼拨"
     r"接停销"
-    r"一二三四五六七八九十])号)"
+    r"一二三四五六七八九十区全陆子伴妈爸妻夫哥姐弟妹友家公婆])号)"
 )
 _FILLER = (
     r"(?:编?号码?|单号|尾号|就?是|为|有|我?查了|我的|分别|查到|[一两三]个|[那这]个|[:#.(\[【\"'="
@@ -45,7 +45,7 @@ _PHONE_GAP = re.compile(
     r"|你们|这个|宅|住宅|固定|[及或/和]|我们|,)*$"
 )
 _LISTED = re.compile(
-    r"(?:(?<![\da-z])[\da-z*][\da-z* .·_-]{4,}[\da-z*]) ?"
+    r"(?:(?<![\da-z])[\d*][\d* .·_-]{4,}[\d*]) ?"
     r"(?:\([^()\d]{1,6}\) ?)?(?:[/、,|&;和或及与跟]|或者|还有|以及)+ ?(?:是|为)?$"
 )
 _PHONE_LETTERS = re.compile(
@@ -68,7 +68,9 @@ _SPOKEN_DIGITS = str.maketrans("零〇幺一二三四五六七八九", "00112345
 _GAP = r"[ .·_—–~-]{0,3}"
 _EXTENSION = r"(?: ?[,(]?(?:转?接?分机号?|转|ext\.?|x|#|-)[: 号]?\d{1,6}\)?)?"
 _EMAIL = re.compile(
-    r"[\w.+-]+ ?(?:@|\(at\)|\[at\]|艾特) ?[a-z0-9-]+(?: ?(?:\.|。|点|\(dot\)) ?[a-z0-9-]+)+", re.A
+    r"[\w.+-]+ ?(?:@|\(at\)|\[at\]|艾特) ?[a-z0-9-]+"
+    r"(?: ?(?:\. ?[a-z0-9-]|(?:。|点|\(dot\)) ?[a-z])[a-z0-9-]*)+",
+    re.A,
 )
 _IDENTITY = re.compile(
     rf"(?<![\da-z])\d(?:{_GAP}\d){{14}}(?:(?:{_GAP}\d){{2}}{_GAP}[\dx×])?(?![\da-z])"
@@ -81,8 +83,7 @@ _MOBILE = re.compile(
 )
 _LANDLINE = re.compile(
     rf"(?<![\d*])(?<!\d-)(?:(?:\(?(?:\+|00)86\)?{_GAP}|86[ -])\(?0?[1-9]\d{{1,2}}\)?|\(0\d{{2,3}}\)"
-    rf"|0\d{{2,3}}){_GAP}"
-    rf"([2-8]\d{{2,3}}[ -]?\d{{4}}){_EXTENSION}(?!\d)"
+    rf"|0\d{{2,3}}){_GAP}([2-8](?:[ .·_—–-]?\d){{6,7}}){_EXTENSION}(?!\d)"
 )
 _LOCAL = re.compile(
     rf"(?<![\d.*])(?<!\d[- ])(?![48]00)[2-8]\d{{2,3}}[ -]?\d{{4}}({_EXTENSION})(?![\d*])(?!-\d)"
@@ -91,7 +92,7 @@ _PASSPORT = re.compile(
     r"(?:护照|通行证|台胞证|回乡证|军官证)(?:号码?|是|为|[: ]){0,4}([a-z]{0,2}\d{7,10})(?![\da-z])"
 )
 _MOBILE_GROUPS = {(11,), (3, 4, 4), (3, 8), (7, 4), (4, 7), (3, 3, 5), (4, 3, 4), (5, 6), (6, 5),
-                  (3, 5, 3), (4, 4, 3), (3, 2, 2, 2, 2), (1,) * 11}  # fmt: skip
+                  (3, 5, 3), (5, 3, 3), (4, 4, 3), (3, 2, 2, 2, 2), (1,) * 11}  # fmt: skip
 
 
 def find_numbers(text: str) -> Iterator[Personal]:
@@ -130,15 +131,22 @@ def _long_numbers(text: str) -> Iterator[Personal]:
             yield Personal("bank_card", *found.span())
 
 
-def _label(text: str, start: int) -> tuple[str, str]:
+def _label(text: str, start: int, end: int) -> tuple[str, str]:
     """Name the nearest label before a number, or before its list, and what stands between."""
     before = text[max(0, start - 64) : start]
-    while listed := _LISTED.search(before):
+    size = _size(text[start:end])
+    while (listed := _LISTED.search(before)) and (
+        size in (7, 8) or abs(_size(listed[0]) - size) <= 1
+    ):
         before = before[: listed.start()]
     kind, end = "", 0
     for label in _LABEL.finditer(before, max(0, len(before) - 28)):
         kind, end = label.lastgroup or "", label.end()
     return kind, before[end:]
+
+
+def _size(item: str) -> int:
+    return sum(char.isdigit() or char == "*" for char in item)
 
 
 def is_kept(text: str, found: re.Match[str], joined: str = r"[\da-z][-_]$") -> bool:
@@ -151,7 +159,7 @@ def is_kept(text: str, found: re.Match[str], joined: str = r"[\da-z][-_]$") -> b
         return True
     if before.isascii() and before.isalpha() and not _PHONE_LETTERS.search(text, 0, start):
         return True
-    kind, gap = _label(text, start)
+    kind, gap = _label(text, start, end)
     if kind == "kept" and _TIGHT.match(gap):
         return True
     return kind != "phone" and bool(_KEPT_AFTER.match(text, end))
@@ -159,7 +167,7 @@ def is_kept(text: str, found: re.Match[str], joined: str = r"[\da-z][-_]$") -> b
 
 def _is_identity_card(text: str, found: re.Match[str]) -> bool:
     """Ask for a cue, the check digit of GB 11643-1999, or a district with a day of birth."""
-    kind, gap = _label(text, found.start())
+    kind, gap = _label(text, *found.span())
     if kind == "id" and _is_near(gap):
         return True
     digits = _plain(found.group())
@@ -174,7 +182,7 @@ def _is_bank_card(text: str, found: re.Match[str]) -> bool:
 
     One random 18-digit number in ten passes Luhn alone.
     """
-    kind, gap = _label(text, found.start())
+    kind, gap = _label(text, *found.span())
     if kind == "card" and _is_near(gap):
         return True
     digits = _plain(found.group())
@@ -192,7 +200,7 @@ def _is_local(text: str, found: re.Match[str]) -> bool:
     """Ask for a telephone's label before or after a number without an area code."""
     if _DATE.match(found.group()) or _AMOUNT_AFTER.match(text, found.end()):
         return False
-    kind, gap = _label(text, found.start())
+    kind, gap = _label(text, *found.span())
     return (
         kind == "phone" and bool(_PHONE_GAP.match(gap))
         or bool(re.search("[转分]", found.group(1)))

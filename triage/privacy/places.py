@@ -61,7 +61,7 @@ _INNER = (
 )
 _JOIN = r"(?: ?[-,·/的]? ?)"
 _PART = (
-    rf"(?:[东西南北前后左右]门?\d{{2,4}}(?:[号室房户])?(?!\d)|附{_SMALL}号?|\d{{1,4}}(?:车库|铺)"
+    rf"(?:[东西南北前后左右]门?\d{{2,4}}(?:[号室房户])?(?!\d)|附{_SMALL}号?|[前后东西]排{_SMALL}号|[甲乙丙丁]室?(?![\u4e00-\u9fff])|\d{{1,4}}(?:车库|铺)"
     rf"|[a-z]\d{{0,4}}[室户铺](?![a-z\d])|(?<=[楼层座])\d{{0,2}}[a-z](?![a-z\d])"
     r"|[前后]门|(?<=楼)[东西南北左右](?![侧边面\u4e00-\u9fff])"
     r"|[东西南北前后左右]?(?:底商|商铺|门面|铺位|半?地下室?|[a-z]区(?=\d)|车库|阁楼|亭子间|平房|厢房|屋(?![里子顶檐后前])"
@@ -102,8 +102,8 @@ _ADDRESS = re.compile(
     rf"|栋(?:楼(?![下上里前道梯]))?"
     rf"|幢(?:楼(?![下上里前道梯]))?)(?!梯){_TAIL}"
     rf"|{_SMALL}单元{_TAIL}|[甲乙丙丁东西南北中]单元(?=\d){_TAIL}"
-    rf"|(?:[a-z]|[甲乙丙丁东西南北]|{_SMALL})[座塔阁]{_JOIN}(?:{_SMALL}[单层楼]元?{_JOIN})?(?:"
-    rf"{_ROOM})"
+    rf"|(?:[a-z]|[甲乙丙丁东西南北]|{_SMALL})[座塔阁]{_JOIN}(?:(?:{_SMALL}|[a-z甲乙丙丁])[单层楼梯]元?{_JOIN})?"
+    rf"(?:{_ROOM}|\d{{1,2}}[a-z](?![a-z\d]))"
     rf"|负?{_SMALL}[楼层]{_JOIN}(?:[a-z]?\d{{3,5}}|[{_HAN_NUMERAL}]{{3,5}})(?:号?[室房户]"
     rf"|号)?(?![\d年月日元块万点天个])"
     rf")"
@@ -120,6 +120,7 @@ _HOUSE_MARK = re.compile(
 )
 _COUNTED = re.compile(rf"(?:.区)?[一两几][栋幢]楼?|(?:.区)?[{_HAN_NUMERAL}]+[栋幢]楼")
 _DWELLING_AFTER = re.compile("[室房户]|的?(?:业主|住户|邻居|小区)")
+_ROOM_OF_THREE = re.compile(r"^[\u4e00-\u9fff]\d{1,2}-\d{1,2}-\d{3,4}$")
 _THREE_PARTS_CUE = re.compile(
     r"(?:[住在][^,。;!?]{0,8}$|住|家|址|房|室|户|门牌|单元|小区"
     r"|[区园苑寓府庭湾邸院城厦坊阁轩墅郡都谷居村里期])[号是为:在( ]{0,4}$"
@@ -183,6 +184,8 @@ def _is_three_parts(text: str, found: re.Match[str]) -> bool:
     before = _THREE_PARTS_CUE.search(text, max(0, start - 12), start)
     return bool(
         before
+        or start
+        and _ROOM_OF_THREE.match(text[start - 1 : end])
         or _DWELLING_AFTER.match(text, end)
         or (text[start - 1 : start], text[end : end + 1]) == ("(", ")")
     )

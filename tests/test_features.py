@@ -3,6 +3,8 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse as sp
+from sklearn.feature_extraction.text import TfidfVectorizer
 
 from tests import small_encoder
 from tests.small_encoder import OtherEncoder, SmallEncoder
@@ -10,6 +12,7 @@ from triage.features import (
     TextEncoder,
     TextFeatures,
     build_vectors,
+    counting,
     encoder_version,
     prepare_tickets,
     shipped_vectors,
@@ -19,7 +22,7 @@ from triage.features import (
     word_weights,
 )
 from triage.features.vectors import load_vectors
-from triage.schema import ArtifactError, UsageError
+from triage.schema import ArtifactError, DataError, UsageError
 
 TEXTS = [f"{what}第{i}次{how}" for i in range(12) for what, how in
          (("快递", "丢了"), ("客服", "不理人"), ("扣费", "太多"))]  # fmt: skip
@@ -48,6 +51,34 @@ def test_features_are_two_parts_of_length_one(features):
 def test_an_unknown_text_has_no_features(features):
     assert features.transform(["ξψω"]).nnz == 0
     assert features.known_share(["ξψω", TEXTS[0]]).tolist() == [0.0, 1.0]
+
+
+STRANGE = ["", " ", "退", "退 款  退款", "𠮷野家𠮷", "a b ab a b", *TEXTS]
+
+
+@pytest.mark.parametrize("min_df", [1, 2])
+def test_counting_in_arrays_gives_what_a_vectorizer_gives(monkeypatch, min_df):
+    monkeypatch.setattr(counting, "CHUNK", 7)
+    features = TextFeatures(min_df=min_df).fit(STRANGE)
+    matrix = features.transform([*STRANGE, "从未见过的词语"])[:, : features.n_ngrams_]
+    parts = []
+    for own in (features.words_, features.chars_):
+        slow = TfidfVectorizer(**own.get_params()).fit(STRANGE)
+        assert own.vocabulary_ == slow.vocabulary_
+        np.testing.assert_array_equal(own.idf_, slow.idf_)
+        parts.append(slow.transform([*STRANGE, "从未见过的词语"]))
+    assert abs(matrix - sp.hstack(parts)).max() == 0
+
+
+def test_texts_without_anything_in_common_are_refused():
+    with pytest.raises(DataError, match="no word that stands in 2 .* Add tickets"):
+        TextFeatures(min_df=2).fit(["退款", "快递"])
+
+
+def test_features_fitted_again_forget_the_old_vocabulary():
+    features = TextFeatures(min_df=1).fit(["退款"])
+    features.transform(["退款"])
+    assert features.fit(["快递"]).transform(["快递"])[:, : features.n_ngrams_].nnz == 4
 
 
 def test_words_pass_over_blanks():

@@ -1,17 +1,21 @@
 import numpy as np
 import pytest
+from sklearn.svm import LinearSVC
 
 from triage.features import TextFeatures, prepare
 from triage.model import (
     NEVER,
     NatureHead,
     OrderedHead,
+    base,
     best_features,
     fit_space,
     fit_temperature,
+    nature,
     precision_threshold,
     usual_plan,
 )
+from triage.model.plan import folds
 from triage.schema import EMOTIONS, SEVERITIES, DataError
 
 TEXTS = [f"{what}第{i}次{how}" for i in range(12) for what, how in
@@ -51,6 +55,26 @@ def test_the_best_features_alone_still_tell_the_classes_apart(features):
 def test_with_few_rows_nothing_is_selected(features):
     matrix = features.transform(TEXTS)
     assert len(best_features(matrix, GROUPS % 3, 5)) == matrix.shape[1]
+
+
+def test_a_fast_fit_gives_the_margins_of_a_slow_one(features, monkeypatch):
+    matrix, labels = features.transform(TEXTS), NATURES.astype(str)
+    fast = NatureHead().fit(matrix, labels, GROUPS).decision_function(matrix)
+    monkeypatch.setattr(
+        nature, "linear_svm", lambda C: LinearSVC(C=C, class_weight="balanced", tol=1e-6)
+    )
+    slow = NatureHead().fit(matrix, labels, GROUPS).decision_function(matrix)
+    np.testing.assert_allclose(fast, slow, atol=0.01)
+    assert np.ptp(slow) > 1
+
+
+def test_folds_are_cut_once_for_all_weights(features, monkeypatch):
+    cut = []
+    monkeypatch.setattr(base, "folds", lambda *args: cut.append(1) or folds(*args))
+    plan = usual_plan(features)
+    NatureHead().fit(features.transform(TEXTS), NATURES.astype(str), GROUPS, plan)
+    assert len(plan.weights) == 3
+    assert len(cut) == 1
 
 
 def test_two_classes_are_enough(features):

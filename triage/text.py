@@ -13,7 +13,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib import metadata
 from operator import eq
 from typing import Any
@@ -21,6 +21,9 @@ from typing import Any
 import opencc
 
 from triage.schema import ArtifactError, DataError, Span
+
+_SHORT = 2_000
+"""Characters up to which a normalised text is remembered for a moment."""
 
 LONGEST_RUN = {"mark": 2, "letter": 3}
 """How many of the same mark or letter in a row are kept."""
@@ -137,6 +140,10 @@ def normalise(text: str) -> Normalised:
     >>> found.original(0, 2)
     Span(start=0, end=3)
     """
+    return _remembered(text) if len(text) <= _SHORT else _normalised(text)
+
+
+def _normalised(text: str) -> Normalised:
     pieces, widths = _pieces(text)
     mapped = list(map(_CHARACTERS.__getitem__, pieces)) if widths is None else [
         "".join(map(_CHARACTERS.__getitem__, unicodedata.normalize("NFKC", piece)))
@@ -150,6 +157,10 @@ def normalise(text: str) -> Normalised:
     else:
         starts, ends = _spread(mapped, widths)
     return _shorten(simple, starts, ends, len(text))
+
+
+_remembered = lru_cache(128)(_normalised)
+"""For those who ask for the same short text twice: what reads a ticket, and what names it."""
 
 
 def _pieces(text: str) -> tuple[Sequence[str], list[int] | None]:

@@ -81,7 +81,7 @@ def _digest(letters: str) -> bytes:
 
 
 def _letters(text: str) -> str:
-    return "".join(char for char in normalise(text).text if char.isalnum()) or text
+    return "".join(filter(str.isalnum, normalise(text).text)) or text
 
 
 def _candidate_pairs(

@@ -7,6 +7,7 @@ messages). Personal data stand as placeholders, so that masked and unmasked text
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -14,10 +15,21 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.preprocessing import normalize
 
+from triage.features.counting import (
+    Counting,
+    Frequencies,
+    Numbers,
+    characters_in,
+    chunks,
+    spelled_characters,
+    spelled_words,
+    words_in,
+)
 from triage.features.encoder import Encoder, TextEncoder
 from triage.features.vectors import MeaningVectors, shipped_vectors
-from triage.schema import ArtifactError
+from triage.schema import ArtifactError, DataError
 from triage.scoring import FACTS, FLAGS, NGRAM, flagged, text_and_facts
 from triage.signals import SignalFile, SignalMatcher, disputed_amount, shipped_signals
 from triage.text import Segmenter
@@ -96,12 +108,15 @@ class TextFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         texts : sequence of str of length n_texts
             Prepared texts, with facts behind them or without.
         y : ignored
+
+        Raises
+        ------
+        DataError
+            If no word, or no run of characters, stands in enough of the texts.
         """
         texts = [text_and_facts(text)[0] for text in texts]
         self.segmenter_ = self.segmenter or Segmenter()
-        least = self.min_df or usual_min_df(len(texts))
-        self.words_ = _tfidf(self._words, least).fit(texts)
-        self.chars_ = _tfidf(char_ngrams, least).fit(texts)
+        self._fit_ngrams(texts)
         self.n_words_ = len(self.words_.vocabulary_)
         self.n_ngrams_ = self.n_words_ + len(self.chars_.vocabulary_)
         matcher = shipped_signals()
@@ -117,6 +132,26 @@ class TextFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.n_encoder_ = self.encoder_.dimensions if self.encoder_ else 0
         self.n_features_ = self.fact_columns.stop
         return self
+
+    def _fit_ngrams(self, texts: Sequence[str]) -> None:
+        """Set `words_` and `chars_` to what `TfidfVectorizer.fit` gives, for less."""
+        least = self.min_df or usual_min_df(len(texts))
+        numbers, words, chars = Numbers(), Frequencies(), Frequencies()
+        for some in chunks(len(texts)):
+            cut = map(self.segmenter_.cut, texts[some])
+            words.add(words_in(cut, numbers.__getitem__))
+            chars.add(characters_in(texts[some]))
+        keys, held = words.common(least)
+        spelled = spelled_words(keys, list(numbers))
+        self.words_ = _tfidf(self._words, least, spelled, held, len(texts))
+        keys, held = chars.common(least)
+        self.chars_ = _tfidf(char_ngrams, least, spelled_characters(keys), held, len(texts))
+        self.__dict__.pop("_counting", None)
+
+    @cached_property
+    def _counting(self) -> Counting:
+        """Counts n-grams; made when first needed and not saved."""
+        return Counting(self.words_.vocabulary_, self.chars_.vocabulary_)
 
     @property
     def vector_columns(self) -> slice:
@@ -141,6 +176,7 @@ class TextFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = dict(super().__getstate__())
+        state.pop("_counting", None)
         return state | {"_matcher": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -199,33 +235,40 @@ class TextFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         csr_matrix of shape (n_texts, n_features)
             float32; words, characters, meaning vector, encoder, signals, facts.
         """
+        blocks = [self._block(texts[some], encoded, on_step) for some in chunks(len(texts))]
+        return sp.vstack(blocks, dtype=np.float32).tocsr()
+
+    def _block(
+        self, texts: Sequence[str], encoded: bool, on_step: Callable[[int], None] | None
+    ) -> sp.csr_matrix:
+        """Turn a chunk of prepared texts into features."""
         told = np.zeros((len(texts), len(FACTS)), dtype=np.float32)
         bare = []
         for row, prepared in enumerate(texts):
             text, facts = text_and_facts(prepared)
             bare.append(text)
             told[row, [FACTS.index(fact) for fact in facts]] = 1.0
-        texts = bare
-        cut = [self.segmenter_.cut(text) for text in texts]
+        cut = [self.segmenter_.cut(text) for text in bare]
+        words, chars = self._counting.count(bare, cut)
         blocks = [
-            self.words_.transform(texts),
-            self.chars_.transform(texts),
+            _weighed(words, self.words_.idf_),
+            _weighed(chars, self.chars_.idf_),
             sp.csr_matrix(self.vectors.transform(cut)),
         ]
         if self.encoder_ and encoded:
-            blocks.append(sp.csr_matrix(self.encoder_.transform(texts, on_step)))
+            blocks.append(sp.csr_matrix(self.encoder_.transform(bare, on_step)))
         elif self.encoder_:
-            blocks.append(sp.csr_matrix((len(texts), self.n_encoder_), dtype=np.float32))
-        blocks += [self._flags(texts), sp.csr_matrix(told)]
+            blocks.append(sp.csr_matrix((len(bare), self.n_encoder_), dtype=np.float32))
+        blocks += [self._flags(bare), sp.csr_matrix(told)]
         return sp.hstack(blocks, dtype=np.float32).tocsr()
 
     def _flags(self, texts: Sequence[str]) -> sp.csr_matrix:
         """Return 1 for each signal that a text holds unguarded."""
-        flags = sp.lil_matrix((len(texts), len(FLAGS)), dtype=np.float32)
+        flags = np.zeros((len(texts), len(FLAGS)), dtype=np.float32)
         for row, text in enumerate(texts):
             for column, _, _ in flagged(self.matcher.find(text), disputed_amount(text)):
                 flags[row, column] = 1.0
-        return flags.tocsr()
+        return sp.csr_matrix(flags)
 
     def _words(self, text: str) -> list[str]:
         return word_ngrams(self.segmenter_.cut(text))
@@ -270,5 +313,28 @@ def usual_min_df(n_texts: int) -> int:
     return 5 if n_texts >= 5_000 else 3 if n_texts >= 2_000 else 2 if n_texts >= 50 else 1
 
 
-def _tfidf(analyzer: Callable[[str], list[str]], min_df: int) -> TfidfVectorizer:
-    return TfidfVectorizer(analyzer=analyzer, min_df=min_df, sublinear_tf=True, dtype=np.float32)
+def _tfidf(
+    analyzer: Callable[[str], list[str]],
+    min_df: int,
+    ngrams: Sequence[str],
+    held: NDArray[np.int64],
+    n_texts: int,
+) -> TfidfVectorizer:
+    """Return a vectorizer fitted to n-grams, each held by so many of the texts."""
+    if not len(ngrams):
+        raise DataError(
+            f"There is no word that stands in {min_df} of the {n_texts} texts, so there is nothing "
+            "to learn from. Add tickets, or check that the text column is the right one.",
+            code="too_few_rows",
+        )
+    order = sorted(range(len(ngrams)), key=ngrams.__getitem__)
+    made = TfidfVectorizer(analyzer=analyzer, min_df=min_df, sublinear_tf=True, dtype=np.float32)
+    made.vocabulary_ = {ngrams[at]: column for column, at in enumerate(order)}
+    made.idf_ = np.log(np.float32(n_texts + 1) / (held[order].astype(np.float32) + 1)) + 1
+    return made
+
+
+def _weighed(counts: sp.csr_matrix, idf: NDArray[np.float32]) -> sp.csr_matrix:
+    """Return TF-IDF of length 1, as a vectorizer of `_tfidf` gives it."""
+    counts.data = (np.log(counts.data) + 1) * idf[counts.indices]
+    return normalize(counts, copy=False)

@@ -16,6 +16,7 @@ from itertools import chain
 from pathlib import Path
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from triage.features.encoder import TextEncoder
@@ -65,22 +66,6 @@ class MeaningVectors:
         """Number of dimensions."""
         return int(self.vectors.shape[1])
 
-    def word_parts(self, words: Sequence[str]) -> tuple[list[int], Floats]:
-        """Return which of the words are known, and their weighted vectors over the text's length.
-
-        Returns
-        -------
-        known : list of int
-            Positions in `words`.
-        parts : ndarray of shape (n_known, n_dimensions)
-            They add up to the text's unit vector.
-        """
-        known = [at for at, word in enumerate(words) if word in self.place]
-        rows = [self.place[words[at]] for at in known]
-        parts = self.vectors[rows].astype(np.float32) * (self.weights[rows, None] / 127)
-        length = float(np.linalg.norm(parts.sum(axis=0))) if rows else 0.0
-        return known, (parts / length if length else parts).astype(np.float32)
-
     def transform(self, texts: Sequence[Sequence[str]]) -> Floats:
         """Return unit vectors of texts given as words.
 
@@ -89,9 +74,15 @@ class MeaningVectors:
         ndarray of shape (n_texts, n_dimensions)
             Zeros where no word is known.
         """
-        found = np.zeros((len(texts), self.dimensions), dtype=np.float32)
-        for row, words in enumerate(texts):
-            found[row] = self.word_parts(words)[1].sum(axis=0)
+        owner = np.repeat(np.arange(len(texts)), list(map(len, texts)))
+        rows = np.array([self.place.get(word, -1) for word in chain.from_iterable(texts)], int)
+        known = rows >= 0
+        used, at = np.unique(rows[known], return_inverse=True)
+        share = self.weights[used] / 127
+        bag = sp.csr_matrix((share[at], (owner[known], at)), (len(texts), len(used)))
+        found: Floats = bag @ self.vectors[used].astype(np.float32)
+        length = np.linalg.norm(found, axis=1, keepdims=True)
+        found /= np.where(length > 0, length, 1)
         return found
 
     def save(self, path: Path) -> None:

@@ -9,10 +9,9 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
-from sklearn.svm import LinearSVC
 
-from triage.model.base import LinearHead
-from triage.model.plan import SEED, SIGNAL_WEIGHT, Floats, Plan, best_scale, every_row
+from triage.model.base import LinearHead, linear_svm
+from triage.model.plan import SIGNAL_WEIGHT, Floats, Plan, best_scale, every_row, scaled
 
 
 class OrderedHead(LinearHead):
@@ -87,13 +86,15 @@ class OrderedHead(LinearHead):
         """Fit one SVM a question; one that all rows answer alike has a margin of 0."""
         coef = np.zeros((X.shape[1], len(self.steps) - 1), dtype=np.float32)
         intercept = np.zeros(len(self.steps) - 1)
-        scaled = X @ sp.diags(scale)
+        read = np.flatnonzero(scale)
+        matrix = scaled(X, read, scale)
         for k in range(len(self.steps) - 1):
             graver = codes > k
             if graver.any() and not graver.all():
-                machine = LinearSVC(C=self.C, class_weight="balanced", random_state=SEED)
-                machine.fit(scaled, graver, sample_weight=weights)
-                coef[:, k], intercept[k] = machine.coef_[0] * scale, machine.intercept_[0]
+                machine = linear_svm(self.C)
+                machine.fit(matrix, graver, sample_weight=weights)
+                coef[read, k] = machine.coef_[0] * scale[read]
+                intercept[k] = machine.intercept_[0]
         return coef, intercept
 
     def _distribution(self, margins: Floats) -> Floats:

@@ -209,6 +209,20 @@ def best_features(X: sp.csr_matrix, codes: NDArray[Any], n_best: int) -> NDArray
     return np.sort(np.argsort(-scores, kind="stable")[:n_best])
 
 
+def scaled(X: sp.csr_matrix, columns: NDArray[np.int64], scale: Floats) -> sp.csr_matrix:  # noqa: N803
+    """Return some columns, each times its factor, in double precision.
+
+    Parameters
+    ----------
+    X : csr_matrix of shape (n_rows, n_features)
+    columns : ndarray of shape (n_columns,)
+    scale : ndarray of shape (n_features,)
+    """
+    some = X[:, columns].astype(np.float64)
+    some.data *= scale[columns].take(some.indices)
+    return some
+
+
 def usual_plan(features: TextFeatures) -> Plan:
     """Return the plan of fitted features without domains."""
     return Plan(features.vector_columns, features.flag_columns, features.encoder_columns,

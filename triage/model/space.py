@@ -162,7 +162,10 @@ def fit_space(
             else NatureHead(C=1.0 if domains is None else BROAD_C)
         )
         space.heads[name] = head.fit(
-            matrix[rows], column[rows].astype(str), groups[rows], plan.only(rows)
+            matrix if rows.all() else matrix[rows],
+            column[rows].astype(str),
+            groups[rows],
+            plan.only(rows),
         )
         head.held_out_rows_ = np.flatnonzero(rows)[head.held_out_rows_]
     if off_topic:

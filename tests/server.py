@@ -28,11 +28,12 @@ def free_port():
 
 
 def until(holds, seconds=60, what="it"):
-    """Wait until something holds; give up loudly."""
+    """Wait until something holds, and return it; give up loudly."""
     end = time.monotonic() + seconds
-    while not holds():
+    while not (found := holds()):
         assert time.monotonic() < end, f"{what} did not come about in {seconds} s"
         time.sleep(0.02)
+    return found
 
 
 class Running:
@@ -70,7 +71,8 @@ class Running:
             headers={"content-type": "application/json", **headers},
         )
         with urllib.request.urlopen(request, timeout=30) as answer:
-            return json.load(answer)
+            text = answer.read().decode()
+            return json.loads(text) if "json" in answer.headers["content-type"] else text
 
     def kill(self):
         """End all its processes at once, as a loss of power to them would."""

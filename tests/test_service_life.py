@@ -1,19 +1,15 @@
 import json
 import logging
-import os
 import re
 import shutil
-import signal
-import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
+from server import serve, until
 
 from triage.cli.serve import _check_keys, _train, _versions
 from triage.registry import Registry
@@ -35,13 +31,6 @@ def models(home, tmp_path, monkeypatch):
     registry = Registry(tmp_path / "models")
     registry.promote("20260101-0000")
     return registry
-
-
-def until(holds, seconds=20):
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, "it did not come about in time"
-        time.sleep(0.05)
 
 
 def version(client):
@@ -156,58 +145,13 @@ def test_without_a_model_one_is_trained_if_asked_for(empty_home, monkeypatch):
     assert commands == [[sys.executable, str(Path(__file__).parents[1] / "train.py")]]
 
 
-class Server:
-    """A real `triage serve` in a process of its own."""
-
-    def __init__(self, folder, *options):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self.log = (folder / "serve.log").open("w+b")
-        code = "from triage.cli import main; main()"
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", code, "serve", "--port", str(self.port), *options],
-            stdout=self.log, stderr=self.log, cwd=folder,
-            env={**os.environ, "TRIAGE_HOME": str(folder),
-                 "PYTHONPATH": str(Path(__file__).parents[1])},
-        )  # fmt: skip
-        until(self.ready, 60)
-
-    def ready(self):
-        assert self.process.poll() is None, self.output()
-        try:
-            return bool(self.ask("/readyz"))
-        except urllib.error.URLError:
-            return False
-
-    def ask(self, path, body=None):
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{self.port}{path}",
-            data=json.dumps(body).encode() if body else None,
-            headers={"content-type": "application/json"},
-        )
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            return answer.read().decode()
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        code = self.process.wait(30)
-        self.log.close()
-        return code
-
-    def output(self):
-        return Path(self.log.name).read_text("utf-8")
-
-
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_a_real_service_starts_answers_counts_and_stops(models, tmp_path, workers):
-    server = Server(tmp_path, "--workers", workers)
-    try:
+    with serve(tmp_path, "--workers", workers) as server:
         for number in range(10):
-            one = json.loads(server.ask("/v1/assess", {"text": "快递丢了", "id": f"T{number}"}))
+            one = server.ask("/v1/assess", {"text": "快递丢了", "id": f"T{number}"})
             assert one["stored"]
         page = server.ask("/metrics")
-    finally:
         code = server.stop()
     counted = re.findall(r'requests_total\{code="",route="/v1/assess",status="200"\} (\S+)', page)
     assert sum(map(float, counted)) == 10

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import pytest
 from server import ROOT, serve
 
 from triage.service.keys import add_key
-from triage.settings import load_settings
+from triage.settings import Settings, load_settings
 
 SNIPPETS = ROOT / "docs" / "snippets"
 
@@ -50,3 +51,16 @@ def test_the_java_snippet_gets_an_answer_that_is_stored(caller):
     command = ("java", "-Dfile.encoding=UTF-8", "-Dstdout.encoding=UTF-8")
     status, _, body = caller(*command, str(SNIPPETS / "Assess.java")).partition(" ")
     assert (status, json.loads(body)["stored"]) == ("200", True)
+
+
+def test_the_examples_of_operation_name_settings_that_there_are():
+    files = [ROOT / "docs" / "operation.md", *(ROOT / "docs" / "deploy").iterdir()]
+    named = {name for file in files for name in re.findall("TRIAGE_[A-Z_]+", file.read_text())}
+    known = {f"TRIAGE_{name.upper()}" for name in Settings.model_fields}
+    assert {"TRIAGE_HOME", "TRIAGE_STORE"} <= named
+    assert named - known == {"TRIAGE_DB_PASSWORD"}
+
+
+@pytest.mark.parametrize("name", ["assess.sh", "assess.py", "Assess.java"])
+def test_the_readme_shows_the_snippet_that_is_run(name):
+    assert (SNIPPETS / name).read_text("utf-8").rstrip() in (ROOT / "README.md").read_text("utf-8")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from itertools import accumulate
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -454,13 +454,12 @@ def _strongest(
     """Name the stretches that weigh most toward a label, marks passed over."""
     order = [at for at, weight in enumerate(weights) if weight > 0]
     order.sort(key=weights.__getitem__, reverse=True)
-    found: list[Contribution] = []
-    for at, span, text in _told(reading, source, words, order):
-        if text.isalnum() or any(map(str.isalnum, text)):
-            found.append(Contribution(span, text, round(weights[at], 4), label))
-            if len(found) == N_CONTRIBUTIONS:
-                break
-    return found
+    said = (at for at in order if words[at].isalnum() or any(map(str.isalnum, words[at])))
+    heaviest = list(islice(said, N_CONTRIBUTIONS))
+    return [
+        Contribution(span, text, round(weights[at], 4), label)
+        for at, span, text in _told(reading, source, words, heaviest)
+    ]
 
 
 def _told(

@@ -18,6 +18,7 @@ from triage.engine import Triage
 from triage.schema import DataError
 from triage.service import metrics, routes
 from triage.service.contract import add_contract
+from triage.service.direct import Shortcut
 from triage.service.edge import Edge
 from triage.service.intake import Intake
 from triage.service.keeping import LOOK_SECONDS, PURGE_SECONDS, Keeping
@@ -53,6 +54,7 @@ def serve_app() -> FastAPI:
     """Build the application of one worker process, as the environment says."""
     options = ServeOptions()
     sys.setswitchinterval(SWITCH_SECONDS)
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     app = create_app(model=options.model, keep=options.keep)
     gc.collect()
     gc.freeze()  # model and code need no looking through: a full collection stops every caller
@@ -119,6 +121,7 @@ def _application(parts: Parts) -> FastAPI:
         redirect_slashes=False,
         lifespan=lambda _: _living(parts),
     )
+    app.add_middleware(Shortcut, routes=app.routes)
     app.add_middleware(BodyLimit, most_bytes=parts.settings.max_body_bytes)
     app.add_middleware(Edge)
     _add_handlers(app)

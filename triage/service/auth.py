@@ -10,6 +10,7 @@ from ipaddress import ip_address
 
 from fastapi import Request
 from fastapi.security.http import HTTPBase
+from starlette.datastructures import URL
 
 from triage.schema import ConfigError
 from triage.service.keys import Keyring, Scope
@@ -70,7 +71,7 @@ class Guard(HTTPBase):
     @staticmethod
     def _keyless(request: Request) -> str:
         server = request.scope.get("server") or ("", None)
-        if not _is_local(server[0]) or not _is_local(request.url.hostname or ""):
+        if not _is_local(server[0]) or not _names_us(request.headers.get("host", "")):
             raise Refusal("host_refused")
         return NOBODY
 
@@ -81,6 +82,12 @@ def look(ring: Keyring) -> None:
         ring.look()
     except ConfigError as error:
         LOG.error("keys not read again: %s", error)
+
+
+@lru_cache(maxsize=256)
+def _names_us(host: str) -> bool:
+    """Tell whether a Host header, with or without a port, names this machine."""
+    return _is_local(URL(f"http://{host}").hostname or "")
 
 
 @lru_cache(maxsize=256)

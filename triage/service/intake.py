@@ -27,6 +27,10 @@ LOG = logging.getLogger("triage.service")
 GROUP = 64
 """Most complaints that are worked on together."""
 
+LINGER = 0.003
+"""Most seconds that those who were just answered have to ask again, so that the next group takes
+all of them: at 16 connections a fifth more answers a second than from two groups in turns."""
+
 SLICE = 32
 """Complaints of a batch that are worked on together."""
 
@@ -74,6 +78,8 @@ class Intake:
         self._slow = ThreadPoolExecutor(1, "slow")
         self._waiting: deque[_Waiting] = deque()
         self._working = False
+        self._lingering: asyncio.TimerHandle | None = None
+        self._expected = 0
         self._inside = 0
 
     async def assess(self, complaint: Complaint) -> Answer:
@@ -93,6 +99,8 @@ class Intake:
             if not self._working:
                 self._working = True
                 loop.call_soon(self._next)
+            elif self._lingering and len(self._waiting) >= self._expected:
+                self._next()
             return await waiting.answer
 
     async def assess_batch(self, complaints: Sequence[Complaint]) -> list[Answer]:
@@ -157,6 +165,9 @@ class Intake:
 
     def _next(self) -> None:
         """Send the next group to its thread."""
+        if self._lingering:
+            self._lingering.cancel()
+            self._lingering = None
         group: list[_Waiting] = []
         while self._waiting and len(group) < GROUP:
             waiting = self._waiting.popleft()
@@ -182,7 +193,11 @@ class Intake:
                 waiting.answer.set_exception(error)
             else:
                 waiting.answer.set_result(done.result()[at])
-        self._next()
+        self._expected = min(GROUP, len(group) + len(self._waiting))
+        if len(group) > 1:
+            self._lingering = asyncio.get_running_loop().call_later(LINGER, self._next)
+        else:
+            self._next()
 
     def _work(
         self, complaints: Sequence[Complaint], desk: Triage, earlier: History | None = None

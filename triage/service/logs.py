@@ -6,6 +6,8 @@ import traceback
 from datetime import datetime
 from typing import Any
 
+from pydantic_core import to_json
+
 from triage.privacy import mask
 from triage.schema import SHANGHAI
 
@@ -27,7 +29,7 @@ class JsonLines(logging.Formatter):
         line |= getattr(record, "facts", None) or {"message": mask(record.getMessage())}
         if record.exc_info and record.exc_info[1]:
             line["error"] = describe(record.exc_info[1])
-        return json.dumps(line, ensure_ascii=False, default=str)
+        return to_json(line, fallback=str).decode()
 
 
 class PlainLines(JsonLines):

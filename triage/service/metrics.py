@@ -5,6 +5,7 @@ must be set before this module is imported.
 """
 
 import os
+from functools import cache
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -47,15 +48,26 @@ MODEL = Gauge(
 
 def observe(route: str, status: int, code: str, seconds: float) -> None:
     """Count one answered request."""
-    REQUESTS.labels(route, str(status), code).inc()
-    LATENCY.labels(route).observe(seconds)
+    requests, latency = _observed(route, status, code)
+    requests.inc()
+    latency.observe(seconds)
+
+
+@cache
+def _observed(route: str, status: int, code: str) -> tuple[Counter, Histogram]:
+    return REQUESTS.labels(route, str(status), code), LATENCY.labels(route)
 
 
 def count(answer: Assessment) -> None:
     """Count one assessment."""
-    ASSESSMENTS.labels(answer.grade, answer.decision).inc()
+    _assessed(answer.grade, answer.decision).inc()
     for part in answer.degraded:
         DEGRADED.labels(part).inc()
+
+
+@cache
+def _assessed(grade: str, decision: str) -> Counter:
+    return ASSESSMENTS.labels(grade, decision)
 
 
 def in_force(model: str, policy: str) -> None:

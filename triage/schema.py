@@ -206,7 +206,10 @@ class Complaint(BaseModel):
         },
     )
 
-    text: Text = Field(description="The complaint in the customer's or operator's words.")
+    text: Text = Field(
+        description="The complaint in the customer's or operator's words.",
+        json_schema_extra={"minLength": 1, "pattern": r"\S"},
+    )
     id: Name | None = Field(None, description="The caller's own id of the ticket.")
     kind: Kind | None = Field(None, description="Kind of contact 来件类型, where intake knows it.")
     channel: Name | None = Field(

@@ -25,7 +25,8 @@ _LABEL = re.compile(
     r"|(?P<id>身份证?|证件|身份号|通行证|居住证|军官证|护照|驾照|驾驶证)"
     r"|(?P<phone>手机|电话|座机|固话|热线|致电|[回来去宅]电|拨|联系|传真|打|短信|呼叫|移动|联通"
     r"|电信"
-    r"|机主|本机|(?<![a-z])(?:tel|telephone|phone|mobile|mob|cell|call|fax|m|t|ph)(?![a-z])"
+    r"|机主|本机|(?<=[,:;。 ])号"
+    r"|(?<![a-z])(?:tel|telephone|phone|mobile|mob|cell|call|fax|m|t|ph)(?![a-z])"
     r"(?:\.? ?no)?)"
     r"|(?P<kept>单|编[号码]|流水|型号|合同|发票|航班|凭证|追踪|(?<!号)码|(?<![a-z])(?:order|sn|no"
     r"|imei)"
@@ -66,6 +67,12 @@ _SPOKEN = re.compile(r"[零〇幺一二三四五六七八九]{3,}")
 _SPOKEN_DIGITS = str.maketrans("零〇幺一二三四五六七八九", "001123456789")
 
 _GAP = r"[ .·_—–~-]{0,3}"
+_AREA = re.compile(
+    r"(?:00)?(?:86)?0?(?:10|2[0-57-9]|3(?:1\d|35|49|[57]\d|9[1-8])|4(?:1\d|2[179]|3\d|[57]\d|40|48|6[4789]|8[23])"
+    r"|5(?:1\d|2[37]|3\d|4[36]|5\d|6[1-6]|[79]\d|80)|6(?:3[1-5]|6[0238]|9[12])"
+    r"|7(?:0[12]|1\d|2[248]|3\d|4[3-6]|5\d|6[0236-9]|[79]\d)"
+    r"|8(?:1[2-8]|2[5-7]|[357]\d|8[1-8]|9[1-8])|9(?:0[1-9]|1\d|3\d|4[13]|5[1-5]|7\d|9\d))"
+)
 _EXTENSION = r"(?: ?[,(]?(?:转?接?分机号?|转|ext\.?|x|#|-)[: 号]?\d{1,6}\)?)?"
 _EMAIL = re.compile(
     r"[\w.+-]+ ?(?:@|\(at\)|\[at\]|艾特) ?[a-z0-9-]+"
@@ -94,6 +101,8 @@ _PASSPORT = re.compile(
 _MOBILE_GROUPS = {(11,), (3, 4, 4), (3, 8), (7, 4), (4, 7), (3, 3, 5), (4, 3, 4), (5, 6), (6, 5),
                   (3, 5, 3), (5, 3, 3), (4, 4, 3), (3, 2, 2, 2, 2), (1,) * 11}  # fmt: skip
 
+_MOBILE_SEPARATOR = re.compile(r"\D+")
+
 
 def find_numbers(text: str) -> Iterator[Personal]:
     """Find e-mail addresses, identity and bank cards, mobiles and landlines."""
@@ -112,7 +121,7 @@ def find_numbers(text: str) -> Iterator[Personal]:
         if _is_mobile(text, found):
             yield Personal("mobile", *found.span())
     for found in _LANDLINE.finditer(text):
-        if not is_kept(text, found, joined=r"[\da-z][- ]$"):
+        if _is_landline(text, found):
             yield Personal("landline", *found.span())
     for found in _LOCAL.finditer(text):
         if _is_local(text, found):
@@ -152,12 +161,12 @@ def _size(item: str) -> int:
 def is_kept(text: str, found: re.Match[str], joined: str = r"[\da-z][-_]$") -> bool:
     """Tell an order, policy, waybill or model number, or an amount, from a person's number."""
     start, end = found.span()
-    if start and re.search(joined, text[:start][-2:]) and not _PHONE_LETTERS.search(text, 0, start):
-        return True
     before = text[start - 1 : start]
-    if before in "¥$" and before or _AMOUNT_AFTER.match(text, end):
-        return True
-    if before.isascii() and before.isalpha() and not _PHONE_LETTERS.search(text, 0, start):
+    part = before.isascii() and before.isalpha()
+    if part or start and re.search(joined, text[max(0, start - 2) : start]):
+        if not _PHONE_LETTERS.search(text, max(0, start - 24), start):
+            return True
+    if before and before in "¥$" or _AMOUNT_AFTER.match(text, end):
         return True
     kind, gap = _label(text, start, end)
     if kind == "kept" and _TIGHT.match(gap):
@@ -191,9 +200,21 @@ def _is_bank_card(text: str, found: re.Match[str]) -> bool:
 
 
 def _is_mobile(text: str, found: re.Match[str]) -> bool:
-    """Ask for groups of digits that people write a mobile in, and no order number's label."""
-    groups = tuple(map(len, re.findall(r"\d+", found.group(1))))
-    return groups in _MOBILE_GROUPS and not is_kept(text, found)
+    """Ask for groups that people write a mobile in, or one separator, or a telephone's label."""
+    number = found.group(1)
+    groups = tuple(map(len, re.findall(r"\d+", number)))
+    usual = groups in _MOBILE_GROUPS or (
+        groups[0] >= 3 and len({*_MOBILE_SEPARATOR.findall(number)}) == 1
+    )
+    if not usual and _label(text, *found.span())[0] != "phone":
+        return False
+    return not is_kept(text, found)
+
+
+def _is_landline(text: str, found: re.Match[str]) -> bool:
+    """Ask for an area code of the numbering plan, or a telephone's label."""
+    known = _AREA.match(_plain(found.group())) or _label(text, *found.span())[0] == "phone"
+    return bool(known) and not is_kept(text, found, joined=r"[\da-z][- ]$")
 
 
 def _is_local(text: str, found: re.Match[str]) -> bool:

@@ -6,7 +6,15 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from fastapi import FastAPI, Request, Response
 from fastapi.openapi.utils import get_openapi
-from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    RootModel,
+    ValidationError,
+    WithJsonSchema,
+)
 from pydantic.json_schema import models_json_schema
 from pydantic_core import to_json
 
@@ -17,6 +25,7 @@ from triage.schema import (
     Name,
     ShanghaiTime,
     Text,
+    need_number,
 )
 from triage.service.problems import CODES, MEDIA_TYPE, Problem, Refusal, field_faults, problem
 from triage.service.watch import EXAMPLE_TEXT
@@ -69,7 +78,9 @@ class Satisfaction(_Sent):
     """How content the customer was in the end."""
 
     kind: Literal["satisfaction"]
-    value: int = Field(ge=1, le=5, description="1 worst to 5 best.")
+    value: Annotated[int, BeforeValidator(need_number)] = Field(
+        ge=1, le=5, description="1 worst to 5 best."
+    )
     at: ShanghaiTime | None = Field(None, description="When; now if absent.")
 
 

@@ -40,7 +40,7 @@ class Shortcut:
     ----------
     app : ASGI application
     routes : sequence of route
-        All of the application's; asked for direct ones once the first request comes.
+        All of the application's.
     """
 
     def __init__(self, app: ASGIApp, routes: Sequence[BaseRoute]) -> None:
@@ -49,7 +49,7 @@ class Shortcut:
             (method, route.path): route
             for route in routes
             if isinstance(route, Direct)
-            for method in route.methods
+            for method in route.methods or ()
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

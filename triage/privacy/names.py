@@ -19,6 +19,7 @@ from triage.privacy.words import (
     FOREIGN_PAIRS,
     GIVEN,
     NOT_NAMES,
+    STRONG,
     SURNAMES,
     WORDS,
 )  # fmt: skip
@@ -103,7 +104,9 @@ _TWO = re.compile(
     rf"(?![{''.join(sorted(_NEVER | _SOFT))}])[{_HAN}](?:[^{_HAN}]|$|{_AFTER.pattern})"
 )
 _FOREIGN = re.compile(
-    rf"(?!哈哈)(?:(?:{FOREIGN_PAIRS}|[{FOREIGN}]){{3,8}}?|(?:{FOREIGN_PAIRS}){{1,2}})(?:{_STOP}|(?=[在于称说诉因被来反的])|(?<=古丽)|(?<=卓玛)|(?<=央金)|(?<=次仁)|(?<=高娃)|(?<=其格))"
+    rf"(?!哈哈)(?:(?:{FOREIGN_PAIRS}|[{FOREIGN}]){{3,8}}?|(?:{FOREIGN_PAIRS}){{1,2}})"
+    rf"(?:{_STOP}|(?=[在于称说诉因被来反的])"
+    r"|(?<=古丽|卓玛|央金|次仁|高娃|其格|多吉|顿珠|平措|尼玛|旺堆))"
 )
 _NOBODY = re.compile(
     r"免贵|贵?姓|全体|门卫|保安|前台|快递|驿站|邻居|同上|家[父母人]|本人|无|不详|匿名|业主|客服"
@@ -176,6 +179,8 @@ def _behind_cue(text: str, at: int, kind: str) -> Iterator[Personal]:
     if sign and sign[0] in ":=]】" and kind in ("label", "client"):
         sure = 2 if kind == "label" else 1
     elif sign and "叫" in sign or _announces(text, at, kind) and _ALONE.match(text, at):
+        sure = max(sure, 1)
+    elif kind in ("client", "label") and text.startswith(STRONG, at):
         sure = max(sure, 1)
     if kind == "surname":
         family = _FAMILY.match(text, at)

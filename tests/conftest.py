@@ -68,12 +68,6 @@ def need():
 
 
 @pytest.fixture
-def asked_for_long(request):
-    if "long" not in request.config.option.markexpr:
-        pytest.skip("takes minutes: run with -m long")
-
-
-@pytest.fixture
 def quiet():
     return Quiet()
 

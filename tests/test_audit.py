@@ -88,7 +88,7 @@ def test_most_flipped_labels_are_in_the_top_tenth(some):
 
 @pytest.mark.long
 @pytest.mark.parametrize("seed", [0, 1])
-def test_most_flipped_labels_of_every_head_are_in_the_top_tenth(asked_for_long, corpus, seed):
+def test_most_flipped_labels_of_every_head_are_in_the_top_tenth(corpus, seed):
     frame = corpus.assign(
         row=range(2, len(corpus) + 2), group=near_duplicate_groups(corpus["text"].tolist())
     )

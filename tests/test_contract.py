@@ -135,7 +135,7 @@ def test_a_thousand_requests_find_no_server_error_and_no_answer_off_contract(ser
 
 
 @pytest.mark.long
-def test_twenty_thousand_requests_find_none_either(asked_for_long, service, headers):
+def test_twenty_thousand_requests_find_none_either(service, headers):
     check(ask_all(service, headers, 20_000), 20_000)
 
 

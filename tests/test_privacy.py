@@ -43,6 +43,13 @@ anything = st.text(
         ("name", "我姓名是王芳。", "王芳"),
         ("name", "客户张女士来电", "张"),
         ("name", "有位王建国先生反映", "王建国"),
+        ("name", "旅客哈斯巴根，座位12A", "哈斯巴根"),
+        ("name", "Sophie 年小姐的房卡失效", "Sophie 年"),
+        ("name", "租客裴行俭半夜被赶出来", "裴行俭"),
+        ("landline", "座机0471 6923 518", "0471 6923 518"),
+        ("mobile", "和139 001 38 017都能打", "139 001 38 017"),
+        ("address", "桂花园C3座4楼B户漏水", "C3座4楼B户"),
+        ("address", "四川北路1350弄甲9号3楼", "1350弄甲9号3楼"),
     ],
 )
 def test_personal_data_is_masked(kind, text, secret):
@@ -69,6 +76,10 @@ def test_personal_data_is_masked(kind, text, secret):
         "拨打12315和4008001234",
         "随机号码123456789012345678",
         "房间8012的空调坏了",
+        "取件码8-2-3012打不开",
+        "住院号0026117394",
+        "人才公寓一栋三十三层的楼",
+        "我看见学生载着同学",
     ],
 )
 def test_what_is_no_personal_data_stays(text):

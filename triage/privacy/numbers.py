@@ -101,7 +101,7 @@ _PASSPORT = re.compile(
 _MOBILE_GROUPS = {(11,), (3, 4, 4), (3, 8), (7, 4), (4, 7), (3, 3, 5), (4, 3, 4), (5, 6), (6, 5),
                   (3, 5, 3), (5, 3, 3), (4, 4, 3), (3, 2, 2, 2, 2), (1,) * 11}  # fmt: skip
 
-_MOBILE_SEPARATOR = re.compile(r"\D+")
+_ROUND = re.compile(r"[1-9]\d*0$")
 
 
 def find_numbers(text: str) -> Iterator[Personal]:
@@ -201,20 +201,24 @@ def _is_bank_card(text: str, found: re.Match[str]) -> bool:
 
 def _is_mobile(text: str, found: re.Match[str]) -> bool:
     """Ask for groups that people write a mobile in, or one separator, or a telephone's label."""
-    number = found.group(1)
-    groups = tuple(map(len, re.findall(r"\d+", number)))
-    usual = groups in _MOBILE_GROUPS or (
-        groups[0] >= 3 and len({*_MOBILE_SEPARATOR.findall(number)}) == 1
-    )
-    if not usual and _label(text, *found.span())[0] != "phone":
-        return False
+    groups = re.findall(r"\d+", found.group(1))
+    if tuple(map(len, groups)) not in _MOBILE_GROUPS:
+        separators = set(re.findall(r"\D+", found.group(1)))
+        amounts = all(_ROUND.match(group) for group in groups[:-1])
+        plain = len(groups[0]) > 2 and len(separators) == 1 and not amounts
+        if "," in separators or "/" in separators or not plain and not _is_telephone(text, found):
+            return False
     return not is_kept(text, found)
 
 
 def _is_landline(text: str, found: re.Match[str]) -> bool:
     """Ask for an area code of the numbering plan, or a telephone's label."""
-    known = _AREA.match(_plain(found.group())) or _label(text, *found.span())[0] == "phone"
+    known = _AREA.match(_plain(found.group())) or _is_telephone(text, found)
     return bool(known) and not is_kept(text, found, joined=r"[\da-z][- ]$")
+
+
+def _is_telephone(text: str, found: re.Match[str]) -> bool:
+    return _label(text, *found.span())[0] == "phone"
 
 
 def _is_local(text: str, found: re.Match[str]) -> bool:

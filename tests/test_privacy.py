@@ -109,3 +109,8 @@ def test_masked_and_unmasked_text_are_read_alike(text):
 @pytest.mark.parametrize(("digits", "holds"), [("79927398713", True), ("79927398710", False)])
 def test_luhn(digits, holds):
     assert passes_luhn(digits) is holds
+
+
+def test_an_english_sentence_with_name_in_it_is_no_label():
+    assert mask("b.csv is a folder: name a file in it") == "b.csv is a folder: name a file in it"
+    assert mask("Name: Kevin Chen") == "Name: **********"

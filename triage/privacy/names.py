@@ -174,6 +174,8 @@ def _behind_cue(text: str, at: int, kind: str) -> Iterator[Personal]:
     """Find the name that follows a cue, and the others of its list."""
     form = _FORM.match(text, at)
     sign = form and form["sign"]
+    if text[at - 1].isascii() and not sign:  # name a file: a word of English, no label
+        return
     sure = int(kind == "called" or kind == "label" and (bool(sign) or text.endswith(_PLAIN, 0, at)))
     at = form.end() if form else at
     if sign and sign[0] in ":=]】" and kind in ("label", "client"):

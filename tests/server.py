@@ -74,28 +74,6 @@ class Running:
             text = answer.read().decode()
             return json.loads(text) if "json" in answer.headers["content-type"] else text
 
-    def send(self, path, content, method="POST", kind="application/json"):
-        """Send bytes, whatever they are, and return the text of the answer or problem."""
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{self.port}{path}", content, {"content-type": kind}, method=method
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
-                return answer.read().decode()
-        except urllib.error.HTTPError as problem:
-            with problem:
-                return problem.read().decode()
-
-    def workers(self):
-        """The processes that answer, where there are several."""
-        main = self.process.pid
-        children = Path(f"/proc/{main}/task/{main}/children").read_text().split()
-        return {
-            int(child)
-            for child in children
-            if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()
-        }
-
     def kill(self):
         """End all its processes at once, as a loss of power to them would."""
         os.killpg(self.process.pid, signal.SIGKILL)

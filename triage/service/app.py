@@ -137,7 +137,6 @@ def _application(parts: Parts) -> FastAPI:
 @contextlib.asynccontextmanager
 async def _living(parts: Parts) -> AsyncIterator[None]:
     """Warm up, watch while serving, and finish what is at hand."""
-    metrics.bury()
     await asyncio.to_thread(parts.serving.warm_up)
     jobs = [_every(parts.settings.watch_seconds, parts.serving.look)]
     if keeping := parts.keeping:

@@ -6,7 +6,6 @@ must be set before this module is imported.
 
 import os
 from functools import cache
-from pathlib import Path
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -85,18 +84,6 @@ def exposition() -> tuple[bytes, str]:
         registry = CollectorRegistry()
         multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     return generate_latest(registry), CONTENT_TYPE_LATEST
-
-
-def bury() -> None:
-    """Take workers that were killed out of the sums over living ones; the next one does so."""
-    if MULTIPROCESS not in os.environ or os.name != "posix":
-        return
-    for file in Path(os.environ[MULTIPROCESS]).glob("gauge_live*.db"):
-        process = int(file.stem.rpartition("_")[2])
-        try:
-            os.kill(process, 0)
-        except ProcessLookupError:
-            multiprocess.mark_process_dead(process)  # type: ignore[no-untyped-call]
 
 
 def leave() -> None:
